@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "case/case.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *const round_names[VH_N_ROUND] = {
+	[VH_ONCE] = "once",
+	[VH_FIRST] = "first",
+	[VH_LAST] = "last",
+	[VH_ASKED] = "asked",
+	[VH_ASKED_AGAIN] = "asked-again",
+	[VH_AFTER] = "after",
+};
+VH_NAMES_DEFINE(vh_round, enum vh_round, round_names)
+
+struct vh_case *vh_case_new(struct vh_vm *vm)
+{
+	struct vh_case *c = vh_alloc(sizeof(*c));
+
+	c->vm = vm;
+	c->tool = vh_strdup("vmhang " VH_VERSION);
+	c->began_wall_ns = vh_wall_clock_ns();
+	c->began_ns = vh_now_ns();
+	return c;
+}
+
+static void evidence_free(struct vh_evidence *e)
+{
+	free(e->source);
+	free(e->subject);
+	free(e->where);
+	free(e->detail);
+	free(e->data);
+	free(e->attachment);
+	json_object_put(e->meta);
+	free(e);
+}
+
+void vh_case_free(struct vh_case *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_evidence; i++)
+		evidence_free(c->evidence[i]);
+	free(c->evidence);
+	free(c->tool);
+	vh_vm_free(c->vm);
+	free(c);
+}
+
+struct vh_evidence *vh_case_add(struct vh_case *c, enum vh_round round, const char *source,
+	const char *subject, const char *where)
+{
+	struct vh_evidence *e = vh_alloc(sizeof(*e));
+
+	VH_PUSH(c->evidence, c->n_evidence) = e;
+	e->source = vh_strdup(source);
+	e->subject = vh_strdup(subject ? subject : "");
+	e->where = vh_strdup(where ? where : "");
+	e->round = round;
+	e->at_ns = vh_now_ns() - c->began_ns;
+	return e;
+}
+
+struct vh_evidence *vh_case_add_reading(struct vh_case *c, enum vh_round round, const char *source,
+	const char *subject, const char *where, struct vh_reading *r)
+{
+	struct vh_evidence *e = vh_case_add(c, round, source, subject, where);
+
+	e->status = r->status;
+	e->err = r->err;
+	e->at_ns = r->at_ns - c->began_ns;
+	e->took_ns = r->took_ns;
+	e->data = r->data;
+	e->size = r->size;
+	if (r->err)
+		e->detail = vh_strdup(strerror(r->err));
+	r->data = NULL;
+	vh_reading_free(r);
+	return e;
+}
+
+void vh_case_add_skipped(struct vh_case *c, enum vh_round round, const char *source,
+	const char *subject, const char *where, const char *reason)
+{
+	struct vh_evidence *e = vh_case_add(c, round, source, subject, where);
+
+	e->status = VH_SKIPPED;
+	e->detail = vh_strdup(reason);
+}
+
+void vh_evidence_set_data(struct vh_evidence *e, const char *data, size_t size)
+{
+	free(e->data);
+	e->data = vh_alloc(size + 1);
+	if (size)
+		memcpy(e->data, data, size);
+	e->size = size;
+}
+
+void vh_evidence_fail(struct vh_evidence *e, enum vh_status status, int err, const char *fmt, ...)
+{
+	va_list args;
+	char *detail = NULL;
+
+	va_start(args, fmt);
+	if (vasprintf(&detail, fmt, args) < 0)
+		detail = NULL;
+	va_end(args);
+	free(e->detail);
+	e->detail = detail;
+	e->status = status;
+	e->err = err;
+}
+
+void vh_evidence_set_number(struct vh_evidence *e, const char *key, int64_t value)
+{
+	if (!e->meta)
+		e->meta = json_object_new_object();
+	vh_json_put_i64(e->meta, key, value);
+}
+
+int64_t vh_evidence_number(const struct vh_evidence *e, const char *key, int64_t fallback)
+{
+	int64_t value;
+
+	return e && vh_json_i64(e->meta, key, &value) ? value : fallback;
+}
+
+struct vh_evidence *vh_case_find(
+	const struct vh_case *c, const char *source, const char *subject, enum vh_round round)
+{
+	for (size_t i = c->n_evidence; i--;) {
+		struct vh_evidence *e = c->evidence[i];
+
+		if ((round == VH_N_ROUND || e->round == round) && strcmp(e->source, source) == 0 &&
+			(!subject || strcmp(e->subject, subject) == 0))
+			return e;
+	}
+	return NULL;
+}
+
+struct vh_evidence *vh_case_find_data(
+	const struct vh_case *c, const char *source, const char *subject, enum vh_round round)
+{
+	for (size_t i = c->n_evidence; i--;) {
+		struct vh_evidence *e = c->evidence[i];
+
+		if (vh_status_has_data(e->status) && e->data &&
+			(round == VH_N_ROUND || e->round == round) &&
+			strcmp(e->source, source) == 0 &&
+			(!subject || strcmp(e->subject, subject) == 0))
+			return e;
+	}
+	return NULL;
+}
+
+size_t vh_case_index(const struct vh_case *c, const struct vh_evidence *e)
+{
+	for (size_t i = 0; i < c->n_evidence; i++)
+		if (c->evidence[i] == e)
+			return i;
+	return SIZE_MAX;
+}

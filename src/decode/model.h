@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The model: a case's raw evidence, decoded and joined. Pure: built from the case alone, so that it
+ * is the same for a live VM and for its saved case. Whatever was not seen stays "not seen" (a has_
+ * or seen flag, NULL, a negative number): absence never looks like zero.
+ */
+#pragma once
+
+#include <math.h>
+
+#include "case/case.h"
+#include "decode/registers.h"
+
+enum vh_role {
+	VH_ROLE_OTHER,
+	VH_ROLE_MAIN, /* main loop: tid == pid */
+	VH_ROLE_VCPU,
+	VH_ROLE_IOTHREAD,  /* "IO iothreadN" */
+	VH_ROLE_MONITOR,   /* "IO mon_iothread" */
+	VH_ROLE_VNC,       /* "vnc_worker" */
+	VH_ROLE_WORKER,    /* thread pool: "worker", "pool-..." */
+	VH_ROLE_MIGRATION, /* "live_migration", "multifdsend_N", "postcopy/...", "fault-default",
+			      ... */
+	VH_ROLE_RCU,       /* "call_rcu" */
+	VH_ROLE_KERNEL, /* kernel threads that KVM put into the process: kvm-nx-lpage-re, vhost-N */
+	VH_N_ROLE
+};
+const char *vh_role_name(enum vh_role role);
+
+/* What a thread that does not run waits in, from state, wchan, stack and system call. */
+enum vh_wait {
+	VH_WAIT_UNKNOWN,
+	VH_WAIT_NONE,       /* it runs */
+	VH_WAIT_POLL,       /* poll, epoll, select: an event loop at rest */
+	VH_WAIT_FUTEX,      /* a lock or condition in user space */
+	VH_WAIT_KVM_HALT,   /* kvm_vcpu_block: a halted vCPU (or one waiting for SIPI) */
+	VH_WAIT_STOPPED,    /* do_signal_stop: SIGSTOP */
+	VH_WAIT_TRACED,     /* ptrace_stop */
+	VH_WAIT_FROZEN,     /* cgroup freezer: __refrigerator, or get_signal with frozen 1 */
+	VH_WAIT_FUSE,       /* request_wait_answer: a FUSE server that does not answer */
+	VH_WAIT_USERFAULT,  /* handle_userfault: post-copy, a page that has not come */
+	VH_WAIT_DISK,       /* io_schedule, folio_wait, blk_..., nfs, ...: storage in the kernel */
+	VH_WAIT_SLEEP,      /* nanosleep: polls something itself, slowly */
+	VH_WAIT_PIPE,       /* pipe_write, pipe_read, unix_stream_sendmsg, sock...: its reader */
+	VH_WAIT_MEMORY,     /* reclaim, swap-in, memory cgroup limit */
+	VH_WAIT_SPLIT_LOCK, /* split_lock_warn: throttled for split locks */
+	VH_WAIT_KERNEL,     /* another wait in the kernel, by its name in wchan */
+	VH_N_WAIT
+};
+const char *vh_wait_name(enum vh_wait wait);
+
+#define VH_SYSCALL_RUNNING (-2) /* "running": on a CPU, or runnable, when read */
+#define VH_SYSCALL_NONE    (-1) /* unknown, or blocked outside of a system call */
+
+/* One reading of a thread. Tick counts are of sysconf(_SC_CLK_TCK) on the host it was read on. */
+struct vh_thread_sample {
+	bool seen;     /* the thread was there (stat was read) */
+	int64_t at_ns; /* when stat was read */
+	struct vh_procstat stat;
+	bool has_schedstat;
+	int64_t sched_at_ns; /* when schedstat was read */
+	uint64_t run_ns, wait_ns, slices;
+	bool has_switches;
+	uint64_t voluntary, involuntary;
+	pid_t tracer;    /* 0 none */
+	char *wchan;     /* "" or "0" unknown/running; NULL not read */
+	char *stack;     /* kernel stack, a frame a line; NULL not read, "" empty */
+	int64_t syscall; /* number, or VH_SYSCALL_*; x86-64 numbers */
+	uint64_t args[6];
+	bool has_syscall;
+	bool in_kvm_run; /* ioctl(KVM_RUN) on a vCPU descriptor */
+	enum vh_wait wait;
+};
+
+struct vh_thread {
+	pid_t tid;
+	char *name; /* unescaped */
+	enum vh_role role;
+	int vcpu;       /* index, or -1 */
+	char *affinity; /* Cpus_allowed_list; NULL not read */
+	struct vh_thread_sample first, last, after;
+
+	/* Over the window (first to last); NAN where it cannot be said. */
+	double run_share;                             /* of one CPU: schedstat, else ticks */
+	double wait_share;                            /* runnable, but not running */
+	double user_share, system_share, guest_share; /* from ticks: coarse (10 ms) */
+	double switches_per_s;                        /* voluntary */
+	double major_faults_per_s;
+	/* What it is blocked on, where its system call names a descriptor: "/mnt/x (fd 12)". */
+	char *blocked_on;
+	enum vh_wait wait; /* of the last sample, or of the first where both agree; for a vCPU the
+			      one of most of its samples */
+};
+
+/* A KVM counter over the window it was sampled in. */
+struct vh_counter {
+	char *name;
+	uint64_t first, last;
+	bool has_last;
+};
+struct vh_counters {
+	struct vh_counter *list;
+	size_t n;
+	double seconds; /* between the samples; 0 with one sample */
+};
+/* Rate per second; NAN where unknown. */
+double vh_counter_rate(const struct vh_counters *c, const char *name);
+/* Value at the last sample; -1 where unknown. */
+int64_t vh_counter_value(const struct vh_counters *c, const char *name);
+
+struct vh_code { /* the bytes at RIP, read from guest memory */
+	bool seen;
+	uint64_t address; /* linear */
+	uint8_t bytes[64];
+	size_t n;
+};
+
+struct vh_vcpu {
+	int index;
+	struct vh_thread *thread;    /* NULL: not found */
+	char *qom_path;              /* NULL: not told */
+	struct vh_registers regs[2]; /* asked, asked again */
+	enum vh_status regs_status;  /* why regs are not valid; VH_SKIPPED when not asked */
+	bool regs_are_guest; /* false: encrypted guest, the dump is not the guest's registers */
+	struct vh_code code;
+	char *lapic; /* text of "info lapic" or NULL */
+	struct vh_counters kvm;
+};
+
+enum vh_monitor_state {
+	VH_MONITOR_NONE,      /* the VM has no monitor that we could use */
+	VH_MONITOR_NOT_ASKED, /* --passive, or the process could not answer */
+	VH_MONITOR_BUSY,      /* another client holds it: connected, no greeting */
+	VH_MONITOR_REFUSED,   /* nobody listens, backlog full, no permission */
+	VH_MONITOR_SILENT,    /* greeted or connected, but no answer to query-status */
+	VH_MONITOR_BROKEN,    /* what it said is not QMP */
+	VH_MONITOR_ANSWERED,
+	VH_N_MONITOR_STATE
+};
+const char *vh_monitor_state_name(enum vh_monitor_state state);
+
+struct vh_monitor_view {
+	enum vh_monitor_state state;
+	char *address; /* the one used, or via libvirt: "libvirt qemu:///system" */
+	char *why;     /* for anything but ANSWERED: in words */
+	bool via_libvirt;
+	char *run_state; /* query-status: "running", "paused", ...; NULL not told */
+	bool running;
+	bool greeted;
+	int version[3];       /* major, minor, micro; -1 unknown */
+	char *failed_command; /* the first command without an answer, after query-status */
+	struct vh_event {
+		char *name;
+		char *text;
+		int64_t at_ns;
+	} * events; /* QMP events seen */
+	size_t n_events;
+};
+
+struct vh_drive_view {
+	char *name; /* device or node */
+	char *file;
+	char *io_status;                       /* "ok", "nospace", "failed"; NULL not told */
+	uint64_t rd_ops[2], wr_ops[2], failed; /* asked, asked again */
+	bool has_stats[2];
+	int64_t idle_ns; /* since the last request completed; -1 unknown */
+};
+
+struct vh_cgroup_view {
+	bool seen;
+	char *path; /* v2 path, or v1 paths by controller */
+	int frozen; /* 1, 0, -1 unknown */
+	bool has_quota;
+	double quota_cpus;           /* cpu.max as CPUs; NAN unlimited/unknown */
+	bool has_throttle;           /* two samples of cpu.stat */
+	uint64_t periods, throttled; /* grown over the window */
+	int64_t throttled_ns;        /* ditto */
+	int64_t memory_limit_bytes;  /* -1 none or unknown */
+	int64_t memory_bytes;        /* -1 unknown */
+	int64_t memory_max_events;   /* grown over the window: memory.events max, v1 failcnt; -1
+					unknown */
+	int64_t oom_kills;           /* total; -1 unknown */
+	double cpu_pressure_avg10, memory_pressure_avg10,
+		io_pressure_avg10; /* "some"; NAN unknown */
+};
+
+struct vh_rival { /* a thread of the host that competes for a vCPU's CPU */
+	pid_t tid, pid;
+	char *name;
+	char *policy; /* "FIFO", "RR", "DEADLINE", "OTHER" */
+	int rt_priority, cpu;
+	double run_share; /* over the window; NAN unknown */
+};
+
+struct vh_host_view {
+	double cpu_pressure_avg10; /* NAN unknown */
+	int cpus;                  /* online; 0 unknown */
+	struct vh_rival *rivals;
+	size_t n_rivals;
+};
+
+enum vh_log_kind { VH_LOG_QEMU, VH_LOG_SERIAL, VH_LOG_HOST_KERNEL, VH_N_LOG_KIND };
+
+struct vh_log_hit {     /* a line that vmhang recognises */
+	const char *id; /* stable: "kvm-internal-error", "kernel-panic", "no-bootable-device" */
+	const char *meaning; /* a clause for people */
+	char *line;          /* escaped, cut to 200 bytes */
+	size_t evidence;     /* index of the log's evidence */
+	enum vh_log_kind kind;
+};
+
+struct vh_log_view {
+	enum vh_log_kind kind;
+	char *path;
+	enum vh_status status;
+	uint64_t size_bytes;
+	int64_t age_ns;     /* since the last byte, when read; -1 unknown */
+	struct vh_str tail; /* raw, hostile; lives in the case */
+	bool grew;          /* between the first and the last sample */
+	size_t evidence;
+};
+
+struct vh_screen {
+	enum { VH_SCREEN_NONE, VH_SCREEN_TEXT, VH_SCREEN_PICTURE } kind;
+	char *text; /* raw rows, trailing blanks cut; hostile */
+	size_t evidence;
+};
+
+struct vh_process_view {
+	bool seen;
+	bool died;    /* it ended (or became another process) during the observation */
+	char state;   /* of the main thread at the last look */
+	pid_t tracer; /* of any thread, 0 none */
+	int oom_score, oom_score_adj;  /* -1001 unknown */
+	int64_t rss_bytes, swap_bytes; /* -1 unknown */
+	double major_faults_per_s;     /* NAN unknown */
+	int autogroup_nice;            /* -100 unknown */
+	bool has_userfaultfd;
+};
+
+struct vh_model {
+	const struct vh_case *c; /* outlives the model */
+	const struct vh_vm *vm;
+	struct vh_process_view process;
+	struct vh_thread **threads; /* main first, then by tid */
+	size_t n_threads;
+	struct vh_vcpu **vcpus; /* by index */
+	size_t n_vcpus;
+	struct vh_counters vm_kvm; /* counters of the VM as a whole */
+	struct vh_monitor_view monitor;
+	struct vh_drive_view *drives;
+	size_t n_drives;
+	struct vh_cgroup_view cgroup;
+	struct vh_host_view host;
+	struct vh_log_view *logs;
+	size_t n_logs;
+	struct vh_log_hit *hits;
+	size_t n_hits;
+	struct vh_screen screen;
+	enum vh_conf_kind confidential; /* the VM's, or what the monitor told */
+	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug
+			     port */
+};
+
+struct vh_model *vh_model_build(const struct vh_case *c);
+void vh_model_free(struct vh_model *m);
+struct vh_thread *vh_model_main_thread(const struct vh_model *m); /* NULL: not seen */
+/* First hit of that id, or NULL. */
+const struct vh_log_hit *vh_model_hit(const struct vh_model *m, const char *id);
+/* Evidence of a source about a subject, any round, newest first: its index, or SIZE_MAX. */
+size_t vh_model_evidence(const struct vh_model *m, const char *source, const char *subject);
+
+/* Disassembles the code at a vCPU's RIP, an instruction a line ("ffffff03: pause"), at most max
+ * lines; false without capstone or without bytes. */
+bool vh_disassemble(const struct vh_code *code, const struct vh_registers *regs, size_t max,
+	struct vh_buf *out);
+bool vh_disassembler_available(const char **why);
