@@ -108,12 +108,19 @@ double vh_counter_rate(const struct vh_counters *c, const char *name);
 /* Value at the last sample; -1 where unknown. */
 int64_t vh_counter_value(const struct vh_counters *c, const char *name);
 
-struct vh_code { /* the bytes at RIP, read from guest memory */
+struct vh_code { /* the bytes around RIP, read from guest memory */
 	bool seen;
-	uint64_t address; /* linear */
-	uint8_t bytes[64];
+	uint64_t address; /* linear, of the first byte: up to 32 bytes before RIP */
+	uint8_t bytes[96];
 	size_t n;
 };
+/* True where execution from rip provably never leaves the bytes but by an interrupt: only NOP,
+ * PAUSE, CLI, STI, HLT and unconditional jumps, back to where it was already. */
+bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip);
+/* True where a PAUSE (f3 90) lies within 16 bytes of rip. */
+bool vh_code_has_pause(const struct vh_code *code, uint64_t rip);
+
+#define VH_MAX_GLIMPSES 16
 
 struct vh_vcpu {
 	int index;
@@ -122,6 +129,12 @@ struct vh_vcpu {
 	struct vh_registers regs[2]; /* asked, asked again */
 	enum vh_status regs_status;  /* why regs are not valid; VH_SKIPPED when not asked */
 	bool regs_are_guest; /* false: encrypted guest, the dump is not the guest's registers */
+	/* Of every valid dump, in order: a busy vCPU is looked at more than twice. */
+	struct vh_glimpse {
+		uint64_t rip; /* linear */
+		bool hlt, irqs_on, user_mode;
+	} glimpses[VH_MAX_GLIMPSES];
+	unsigned n_glimpses;
 	struct vh_code code;
 	char *lapic; /* text of "info lapic" or NULL */
 	struct vh_counters kvm;
