@@ -60,6 +60,18 @@ void vh_reading_free(struct vh_reading *r);
 /* Up to cap bytes from the start of a file. */
 void vh_host_read(struct vh_host *host, size_t cap, struct vh_reading *out, const char *fmt, ...)
 	VH_PRINTF(4, 5);
+/* One small file of many. */
+struct vh_file_read {
+	char *path; /* without the root; the caller's */
+	size_t cap;
+	struct vh_reading out;
+};
+/*
+ * vh_host_read of n files in their order, in as short a time as possible: a switch of threads per
+ * 64 files instead of one each, which is what counts on a host that is out of CPU. A file that
+ * blocks costs its deadline and is VH_TIMED_OUT; the others are still read.
+ */
+void vh_host_read_many(struct vh_host *host, struct vh_file_read *files, size_t n);
 /* The last cap bytes of a regular file; anything but a regular file is VH_FAILED with EINVAL and is
  * never opened for reading (a FIFO or a tty would lose what it holds). */
 void vh_host_read_tail(struct vh_host *host, size_t cap, struct vh_reading *out, const char *fmt,

@@ -65,6 +65,76 @@ static void reads_are_bounded_and_rerooted(void **state VH_UNUSED)
 	drop(dir);
 }
 
+/* n requests for "/N" with the data "N", but no file 7. */
+static struct vh_file_read *many(const char *dir, size_t n)
+{
+	struct vh_file_read *files = vh_alloc(n * sizeof(*files));
+
+	for (size_t i = 0; i < n; i++) {
+		vh_auto_free char *text = vh_asprintf("%zu", i);
+
+		if (i != 7)
+			put(dir, text, text);
+		files[i].path = vh_asprintf("/%zu", i);
+		files[i].cap = 2;
+	}
+	return files;
+}
+
+static void many_free(struct vh_file_read *files, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		vh_reading_free(&files[i].out);
+		free(files[i].path);
+	}
+	free(files);
+}
+
+static void many_files_are_read_in_one_go(void **state VH_UNUSED)
+{
+	char *dir = scratch();
+	struct vh_host *host = vh_host_create(dir);
+	struct vh_file_read *files = many(dir, 150);
+
+	vh_host_read_many(host, files, 0);
+	vh_host_read_many(host, files, 150);
+	assert_string_equal(files[0].out.data, "0");
+	assert_string_equal(files[99].out.data, "99");
+	assert_int_equal(files[99].out.status, VH_OK);
+	assert_int_equal(files[7].out.status, VH_ABSENT);
+	assert_int_equal(files[7].out.err, ENOENT);
+	assert_null(files[7].out.data);
+	assert_int_equal(files[149].out.status, VH_TRUNCATED);
+	assert_string_equal(files[149].out.data, "14");
+	assert_true(files[149].out.at_ns >= files[0].out.at_ns && files[0].out.at_ns > 0);
+	many_free(files, 150);
+	vh_host_destroy(host);
+	drop(dir);
+}
+
+static void a_batch_given_up_is_whole(void **state VH_UNUSED)
+{
+	char *dir = scratch();
+	struct vh_host *host = vh_host_create(dir);
+	struct vh_file_read *files = many(dir, 150);
+
+	/* No time at all: each file has its own data, or is timed out and has none. */
+	vh_host_set_read_deadline(host, 0);
+	vh_host_read_many(host, files, 150);
+	for (size_t i = 0; i < 150; i++) {
+		if (files[i].out.status == VH_TIMED_OUT) {
+			assert_null(files[i].out.data);
+			assert_int_equal(files[i].out.err, ETIMEDOUT);
+		} else if (i != 7) {
+			assert_memory_equal(
+				files[i].out.data, files[i].path + 1, VH_MIN(i / 10, 1));
+		}
+	}
+	many_free(files, 150);
+	vh_host_destroy(host);
+	drop(dir);
+}
+
 static void names_are_sorted_by_number(void **state VH_UNUSED)
 {
 	char *dir = scratch();
@@ -155,6 +225,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_are_bounded_and_rerooted),
+		cmocka_unit_test(many_files_are_read_in_one_go),
+		cmocka_unit_test(a_batch_given_up_is_whole),
 		cmocka_unit_test(names_are_sorted_by_number),
 		cmocka_unit_test(a_fifo_is_no_log),
 		cmocka_unit_test(a_stuck_call_costs_its_deadline),
