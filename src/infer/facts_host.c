@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Facts of the process and of what the host does to it. */
+#include "infer/facts_build.h"
+
+#include <stdio.h>
+
+#include "base/units.h"
+
+/* PSI "some avg10" from which on a host is worth calling short of CPU: a tenth of the time. */
+#define PRESSURE_MIN 10.0
+/* A period in which the quota ran out costs the rest of it; from this share on it hurts. */
+#define THROTTLED_MIN 0.3
+/* nice values from here on get at most a fifth of the weight of nice 0 (kernel/sched/core.c
+ * sched_prio_to_weight: 1024 at 0, 215 at 7). */
+#define NICE_LOW 7
+
+struct vh_subject vh_subject_tid(pid_t tid)
+{
+	struct vh_subject s;
+
+	snprintf(s.s, sizeof(s.s), "tid:%d", (int)tid);
+	return s;
+}
+
+struct vh_subject vh_subject_vcpu(int index)
+{
+	struct vh_subject s;
+
+	snprintf(s.s, sizeof(s.s), "vcpu:%d", index);
+	return s;
+}
+
+static void process_facts(struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+	size_t seen = 0, stopped = 0, traced = 0;
+
+	if (m->process.died)
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_PROCESS_GONE, -1, NAN,
+				"process %d ended while it was observed", (int)m->vm->id.pid),
+			"proc.tasks", NULL);
+	for (size_t i = 0; i < m->n_threads; i++) {
+		const struct vh_thread *t = m->threads[i];
+		const struct vh_thread_sample *s = t->last.seen ? &t->last : &t->first;
+
+		if (!s->seen || t->role == VH_ROLE_KERNEL)
+			continue;
+		seen++;
+		stopped += s->stat.state == 'T';
+		if (s->stat.state != 't' && t->wait != VH_WAIT_TRACED)
+			continue;
+		traced++;
+		enum vh_fact_id id = t->role == VH_ROLE_MAIN   ? VH_FACT_MAIN_TRACED
+				     : t->role == VH_ROLE_VCPU ? VH_FACT_VCPU_TRACED
+							       : VH_FACT_THREAD_TRACED;
+		vh_auto_free char *tracer = s->tracer ? vh_asprintf("process %d", (int)s->tracer)
+						      : vh_strdup("a debugger");
+		struct vh_fact *f = vh_fact_add(facts, id, t->vcpu, s->tracer,
+			"thread %d (%s) is held by %s (ptrace)", (int)t->tid, t->name, tracer);
+
+		vh_fact_ground(facts, f, "task.stat", vh_subject_tid(t->tid).s);
+		vh_fact_ground(facts, f, "task.status", vh_subject_tid(t->tid).s);
+	}
+	if (!seen || m->process.died)
+		return;
+	struct vh_fact *f = NULL;
+
+	if (stopped == seen)
+		f = vh_fact_add(facts, VH_FACT_PROCESS_STOPPED, -1, seen,
+			"all %zu threads of process %d are stopped by a signal (state T)", seen,
+			(int)m->vm->id.pid);
+	else if (!stopped && !traced)
+		f = vh_fact_add(facts, VH_FACT_PROCESS_NOT_STOPPED, -1, NAN,
+			"none of its %zu threads is stopped or traced", seen);
+	if (f)
+		vh_fact_ground(facts, f, "task.stat", NULL);
+}
+
+static void cgroup_facts(struct vh_facts *facts)
+{
+	const struct vh_cgroup_view *g = &facts->model->cgroup;
+	struct vh_fact *f;
+
+	if (g->frozen == 1) {
+		f = vh_fact_add(facts, VH_FACT_CGROUP_FROZEN, -1, 1, "the cgroup freezer holds %s",
+			g->path ? g->path : "its cgroup");
+		vh_fact_ground(facts, f, "cgroup.cgroup.freeze", NULL);
+		vh_fact_ground(facts, f, "cgroup.cgroup.events", NULL);
+		vh_fact_ground(facts, f, "cgroup.freezer.state", NULL);
+	} else if (g->frozen == 0) {
+		f = vh_fact_add(
+			facts, VH_FACT_CGROUP_NOT_FROZEN, -1, 0, "its cgroup is not frozen");
+		vh_fact_ground(facts, f, "cgroup.cgroup.events", NULL);
+		vh_fact_ground(facts, f, "cgroup.freezer.state", NULL);
+	}
+	if (g->has_quota) {
+		f = vh_fact_add(facts, VH_FACT_CPU_QUOTA, -1, g->quota_cpus,
+			"its cgroup may use %.2f of a CPU's time", g->quota_cpus);
+		vh_fact_ground(facts, f, "cgroup.cpu.max", NULL);
+		vh_fact_ground(facts, f, "cgroup.cpu.cfs_quota_us", NULL);
+	}
+	double share = g->has_throttle && g->periods ? (double)g->throttled / g->periods : 0;
+
+	if (g->has_quota && g->has_throttle && share >= THROTTLED_MIN) {
+		f = vh_fact_add(facts, VH_FACT_THROTTLED, -1, share,
+			"the quota ran out in %llu of %llu periods, for %s in all",
+			(unsigned long long)g->throttled, (unsigned long long)g->periods,
+			vh_duration_text(g->throttled_ns).s);
+		vh_fact_ground(facts, f, "cgroup.cpu.stat", NULL);
+	} else if (g->seen && (!g->has_quota || (g->has_throttle && !g->throttled))) {
+		f = vh_fact_add(facts, VH_FACT_NOT_THROTTLED, -1, 0,
+			g->has_quota ? "its CPU quota never ran out"
+				     : "no CPU quota is set for it");
+		vh_fact_ground(facts, f, "cgroup.cpu.stat", NULL);
+	}
+	if (g->memory_max_events > 0) {
+		f = vh_fact_add(facts, VH_FACT_MEMORY_LIMIT_HIT, -1, g->memory_max_events,
+			"it hit its cgroup's memory limit %lld times in the window",
+			(long long)g->memory_max_events);
+		vh_fact_ground(facts, f, "cgroup.memory.events", NULL);
+		vh_fact_ground(facts, f, "cgroup.memory.failcnt", NULL);
+	}
+}
+
+static void priority_facts(struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+	const struct vh_thread *main_thread = vh_model_main_thread(m);
+	struct vh_fact *f;
+
+	for (size_t i = 0; i < m->host.n_rivals; i++) {
+		const struct vh_rival *r = &m->host.rivals[i];
+		bool realtime = r->policy && strcmp(r->policy, "OTHER") != 0;
+		vh_auto_free char *share =
+			isnan(r->run_share) ? vh_strdup("")
+					    : vh_asprintf(", %.0f %% of it", 100 * r->run_share);
+
+		if (realtime)
+			f = vh_fact_add(facts, VH_FACT_RIVAL_REALTIME, -1, r->run_share,
+				"real-time thread %d (%s, %s priority %d) runs on CPU %d%s",
+				(int)r->tid, r->name, r->policy, r->rt_priority, r->cpu, share);
+		else
+			f = vh_fact_add(facts, VH_FACT_RIVAL, -1, r->run_share,
+				"thread %d (%s) runs on CPU %d%s", (int)r->tid, r->name, r->cpu,
+				share);
+		vh_fact_ground(facts, f, "host.rivals", NULL);
+	}
+	if (m->process.autogroup_nice >= NICE_LOW && m->process.autogroup_nice < 20) {
+		f = vh_fact_add(facts, VH_FACT_LOW_PRIORITY, -1, m->process.autogroup_nice,
+			"its autogroup runs at nice %d", m->process.autogroup_nice);
+		vh_fact_ground(facts, f, "proc.autogroup", NULL);
+	} else if (main_thread && main_thread->first.seen &&
+		   main_thread->first.stat.nice >= NICE_LOW) {
+		f = vh_fact_add(facts, VH_FACT_LOW_PRIORITY, -1, main_thread->first.stat.nice,
+			"it runs at nice %d", (int)main_thread->first.stat.nice);
+		vh_fact_ground(facts, f, "task.stat", vh_subject_tid(main_thread->tid).s);
+	}
+	if (m->host.cpu_pressure_avg10 >= PRESSURE_MIN) {
+		f = vh_fact_add(facts, VH_FACT_CPU_PRESSURE, -1, m->host.cpu_pressure_avg10 / 100,
+			"tasks of this host waited for a CPU %.0f %% of the last 10 s",
+			m->host.cpu_pressure_avg10);
+		vh_fact_ground(facts, f, "host.pressure.cpu", NULL);
+	}
+}
+
+void vh_facts_of_host(struct vh_facts *facts)
+{
+	process_facts(facts);
+	cgroup_facts(facts);
+	priority_facts(facts);
+}

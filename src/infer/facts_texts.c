@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Facts of what was written: by the guest on its console and screen, by the VMM, by the host. */
+#include "infer/facts_build.h"
+
+/* Which fact a recognised line (src/decode/logpatterns.c) stands for. */
+static const struct {
+	const char *hit;
+	enum vh_fact_id fact;
+} rows[] = {
+	{"no-bootable-device", VH_FACT_TEXT_NO_BOOT},
+	{"boot-failed", VH_FACT_TEXT_NO_BOOT},
+	{"uefi-no-boot-option", VH_FACT_TEXT_NO_BOOT},
+	{"uefi-shell", VH_FACT_TEXT_NO_BOOT},
+	{"kernel-panic", VH_FACT_TEXT_PANIC},
+	{"no-root-fs", VH_FACT_TEXT_PANIC},
+	{"systemd-freeze", VH_FACT_TEXT_PANIC},
+	{"windows-bugcheck", VH_FACT_TEXT_PANIC},
+	{"soft-lockup", VH_FACT_TEXT_LOCKUP},
+	{"hard-lockup", VH_FACT_TEXT_LOCKUP},
+	{"rcu-stall", VH_FACT_TEXT_LOCKUP},
+	{"hung-task", VH_FACT_TEXT_LOCKUP},
+	{"grub-prompt", VH_FACT_TEXT_BOOT_PROMPT},
+	{"grub-rescue", VH_FACT_TEXT_BOOT_PROMPT},
+	{"initramfs-prompt", VH_FACT_TEXT_BOOT_PROMPT},
+	{"emergency-mode", VH_FACT_TEXT_BOOT_PROMPT},
+	{"dracut-prompt", VH_FACT_TEXT_BOOT_PROMPT},
+	{"login-prompt", VH_FACT_TEXT_LOGIN},
+	{"kvm-internal-error", VH_FACT_LOG_INTERNAL_ERROR},
+	{"kvm-entry-failed", VH_FACT_LOG_INTERNAL_ERROR},
+	{"kvm-run-failed", VH_FACT_LOG_INTERNAL_ERROR},
+	{"kvm-unknown-exit", VH_FACT_LOG_INTERNAL_ERROR},
+};
+
+/* What the guest waits for must be its last words; a lockup that was reported stays true for a
+ * while. */
+static bool is_known(enum vh_fact_id fact, const struct vh_log_hit *hit)
+{
+	return fact == VH_FACT_LOG_INTERNAL_ERROR ? hit->kind == VH_LOG_QEMU
+						  : hit->kind == VH_LOG_SERIAL;
+}
+
+static void add(struct vh_facts *facts, enum vh_fact_id id, const struct vh_log_hit *hit)
+{
+	const struct vh_fact *earlier = vh_fact(facts, id);
+
+	/* The first of each kind is enough to say it, the rest is in the verbose report. */
+	if (earlier && id != VH_FACT_HOST_LOG)
+		return;
+	struct vh_fact *f = vh_fact_add(facts, id, -1, NAN, "%s: \"%s\"", hit->meaning, hit->line);
+
+	VH_PUSH(f->evidence, f->n_evidence) = hit->evidence;
+}
+
+void vh_facts_of_texts(struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+
+	for (size_t i = 0; i < m->n_hits; i++) {
+		const struct vh_log_hit *hit = &m->hits[i];
+		bool found = false;
+
+		for (size_t k = 0; k < VH_ARRAY_SIZE(rows) && !found; k++) {
+			found = strcmp(rows[k].hit, hit->id) == 0 && is_known(rows[k].fact, hit);
+			if (found)
+				add(facts, rows[k].fact, hit);
+		}
+		if (!found && hit->kind == VH_LOG_QEMU)
+			add(facts, VH_FACT_LOG_VMM_ERROR, hit);
+		else if (!found && hit->kind == VH_LOG_HOST_KERNEL)
+			add(facts, VH_FACT_HOST_LOG, hit);
+	}
+}

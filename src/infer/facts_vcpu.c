@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Facts of each vCPU: what its thread does, and what its registers show where they are the guest's.
+ */
+#include "infer/facts_build.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/units.h"
+
+/* Shares of the window. A thread that is always ready to run reaches 0.9 in spite of sampling. */
+#define DEMAND_BUSY   0.85
+#define DEMAND_ASLEEP 0.02
+/* Of what it was ready to run, the share that it waited for a CPU. */
+#define WAITED_STARVED 0.80
+#define WAITED_HARDLY  0.20
+/* Two looks within this distance are the same code. */
+#define SAME_CODE_BYTES 64
+/* CPU time that a vCPU gets before its guest starts it: KVM's and QEMU's set-up, and, on SeaBIOS,
+ * the few instructions in which it parks. 50 to 60 ms were seen in cases/hung-after-start.md. */
+#define NEVER_STARTED_NS (500 * VH_NS_PER_MS)
+#define WAKES_PER_S      0.5
+
+static struct vh_fact *about(
+	struct vh_facts *facts, const struct vh_vcpu *v, struct vh_fact *f, const char *task_source)
+{
+	if (task_source && v->thread)
+		vh_fact_ground(facts, f, task_source, vh_subject_tid(v->thread->tid).s);
+	return f;
+}
+
+static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_thread *t = v->thread;
+	int n = v->index;
+
+	if (!t || isnan(t->run_share))
+		return;
+	double wait = isnan(t->wait_share) ? 0 : t->wait_share;
+	double demand = t->run_share + wait;
+	const char *source = t->first.has_schedstat ? "task.schedstat" : "task.stat";
+	struct vh_fact *f;
+
+	if (demand > 0.5 && wait >= WAITED_STARVED * demand)
+		f = vh_fact_add(facts, VH_FACT_VCPU_STARVED, n, wait,
+			"vCPU %d was ready to run, but waited for a CPU %.1f %% of the window and "
+			"ran "
+			"%.1f %%",
+			n, 100 * wait, 100 * t->run_share);
+	else if (demand >= DEMAND_BUSY)
+		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, n, t->run_share,
+			"vCPU %d ran %.1f %% of the window%s", n, 100 * t->run_share,
+			wait > 0.1 ? " and was ready to run the rest" : "");
+	else if (demand < DEMAND_ASLEEP)
+		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, n, t->run_share,
+			"vCPU %d ran %.2f %% of the window", n, 100 * t->run_share);
+	else
+		f = vh_fact_add(facts, VH_FACT_VCPU_ACTIVE, n, t->run_share,
+			"vCPU %d ran %.1f %% of the window", n, 100 * t->run_share);
+	about(facts, v, f, source);
+	if (!isnan(t->wait_share) && wait <= WAITED_HARDLY * VH_MAX(demand, DEMAND_ASLEEP))
+		about(facts, v,
+			vh_fact_add(facts, VH_FACT_VCPU_GETS_CPU, n, wait,
+				"vCPU %d waited for a CPU only %.1f %% of the window", n,
+				100 * wait),
+			source);
+}
+
+static void wait_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_thread *t = v->thread;
+	int n = v->index;
+
+	if (!t)
+		return;
+	const char *wchan = t->last.wchan && t->last.wchan[0] ? t->last.wchan : "?";
+	struct vh_fact *f = NULL;
+
+	switch (t->wait) {
+	case VH_WAIT_KVM_HALT:
+		f = vh_fact_add(facts, VH_FACT_VCPU_BLOCKS_IN_KVM, n, NAN,
+			"vCPU %d sleeps in KVM (%s): halted, or not started", n, wchan);
+		break;
+	case VH_WAIT_FUTEX:
+		/* TCG parks a halted vCPU in the same place, so that it says nothing there. */
+		if (facts->model->vm->accel == VH_ACCEL_KVM)
+			f = vh_fact_add(facts, VH_FACT_VCPU_HELD_BY_VMM, n, NAN,
+				"vCPU %d is outside of KVM and waits for the VMM (%s)", n, wchan);
+		break;
+	case VH_WAIT_FUSE:
+	case VH_WAIT_USERFAULT:
+		f = vh_fact_add(facts, VH_FACT_VCPU_WAITS_FOR_PAGE, n, NAN,
+			"vCPU %d waits for a page of its memory: %s (%s)", n,
+			t->wait == VH_WAIT_FUSE
+				? "the memory lies on a FUSE file system that does not answer"
+				: "whoever serves the page faults (userfaultfd: post-copy) does "
+				  "not answer",
+			wchan);
+		break;
+	case VH_WAIT_DISK:
+	case VH_WAIT_MEMORY:
+	case VH_WAIT_SPLIT_LOCK:
+	case VH_WAIT_KERNEL:
+		f = vh_fact_add(facts, VH_FACT_VCPU_WAITS_IN_KERNEL, n, NAN,
+			"vCPU %d waits in the host's kernel (%s)", n, wchan);
+		break;
+	default:
+		break;
+	}
+	if (!f)
+		return;
+	about(facts, v, f, "task.wchan");
+	about(facts, v, f, "task.stack");
+}
+
+static void wake_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_thread *t = v->thread;
+
+	if (!t || isnan(t->switches_per_s) || t->wait == VH_WAIT_NONE)
+		return;
+	if (t->switches_per_s >= WAKES_PER_S)
+		about(facts, v,
+			vh_fact_add(facts, VH_FACT_VCPU_WAKES, v->index, t->switches_per_s,
+				"vCPU %d is woken %.0f times a second", v->index,
+				t->switches_per_s),
+			"task.status");
+	else
+		about(facts, v,
+			vh_fact_add(facts, VH_FACT_VCPU_NEVER_WAKES, v->index, 0,
+				"vCPU %d was not woken once in the window", v->index),
+			"task.status");
+}
+
+static void add_register_fact(struct vh_facts *facts, struct vh_fact *f)
+{
+	vh_fact_ground(facts, f, "hmp.info-registers", vh_subject_vcpu(f->vcpu).s);
+}
+
+static void glimpse_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	unsigned hlt = 0, on = 0, user = 0, n = v->n_glimpses;
+	uint64_t low = UINT64_MAX, high = 0;
+	int i = v->index;
+
+	for (unsigned k = 0; k < n; k++) {
+		const struct vh_glimpse *g = &v->glimpses[k];
+
+		hlt += g->hlt;
+		on += g->irqs_on;
+		user += g->user_mode;
+		low = VH_MIN(low, g->rip);
+		high = VH_MAX(high, g->rip);
+	}
+	if (!n)
+		return;
+	const char *times = n == 1 ? "once" : "each time";
+
+	add_register_fact(facts, hlt == n ? vh_fact_add(facts, VH_FACT_VCPU_HLT, i, n,
+						    "vCPU %d is halted (HLT=1)", i)
+					  : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, i, n - hlt,
+						    "vCPU %d is not halted (HLT=0)", i));
+	add_register_fact(
+		facts, on ? vh_fact_add(facts, VH_FACT_VCPU_IRQS_ON, i, on,
+				    "vCPU %d has interrupts on (IF=1 in %u of %u looks)", i, on, n)
+			  : vh_fact_add(facts, VH_FACT_VCPU_IRQS_OFF, i, n,
+				    "vCPU %d has interrupts off (IF=0, looked at %u times)", i, n));
+	if (user)
+		add_register_fact(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_USER_MODE, i, user,
+				"vCPU %d was in user mode in %u of %u looks (CPL=3)", i, user, n));
+	if (n < 2)
+		return;
+	if (high - low < SAME_CODE_BYTES)
+		add_register_fact(
+			facts, vh_fact_add(facts, VH_FACT_VCPU_RIP_FIXED, i, (double)low,
+				       "vCPU %d was %s at RIP %" PRIx64 "%s (%u looks)", i, times,
+				       low, high == low ? "" : " or within 64 bytes of it", n));
+	else
+		add_register_fact(
+			facts, vh_fact_add(facts, VH_FACT_VCPU_RIP_MOVES, i, (double)(high - low),
+				       "vCPU %d was seen at RIPs from %" PRIx64 " to %" PRIx64
+				       " (%u looks)",
+				       i, low, high, n));
+}
+
+static void code_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_registers *r = &v->regs[v->regs[1].valid ? 1 : 0];
+	uint64_t rip = vh_registers_linear_rip(r);
+	struct vh_fact *f = NULL;
+
+	if (!v->code.seen || !r->valid)
+		return;
+	if (vh_code_is_closed_loop(&v->code, rip))
+		f = vh_fact_add(facts, VH_FACT_VCPU_CLOSED_LOOP, v->index, (double)rip,
+			"the code of vCPU %d at %" PRIx64
+			" is a closed loop: only an interrupt could leave it",
+			v->index, rip);
+	if (f)
+		vh_fact_ground(facts, f, "guest.code", vh_subject_vcpu(v->index).s);
+	if (vh_code_has_pause(&v->code, rip)) {
+		f = vh_fact_add(facts, VH_FACT_VCPU_PAUSE_LOOP, v->index, (double)rip,
+			"the code of vCPU %d at %" PRIx64 " executes PAUSE, as a waiting loop does",
+			v->index, rip);
+		vh_fact_ground(facts, f, "guest.code", vh_subject_vcpu(v->index).s);
+	}
+}
+
+static void stage_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_registers *r = &v->regs[0];
+	enum vh_stage stage = vh_stage_of(r);
+
+	if (stage != VH_STAGE_UNKNOWN)
+		add_register_fact(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_STAGE, v->index, stage,
+				"vCPU %d: %s (CR0=%" PRIx64 " CR4=%" PRIx64 " EFER=%" PRIx64 ")",
+				v->index, vh_stage_title(stage), r->cr0, r->cr4, r->efer));
+	/* 31 vectors of 8 bytes are the least that protected mode needs (Intel SDM vol. 3, 6.10).
+	 */
+	if ((r->cr0 & 1) && r->idt_limit < 31 * 8)
+		add_register_fact(
+			facts, vh_fact_add(facts, VH_FACT_VCPU_NO_IDT, v->index, r->idt_limit,
+				       "vCPU %d has no usable interrupt table (IDT limit %x): any "
+				       "exception is "
+				       "a triple fault",
+				       v->index, r->idt_limit));
+}
+
+/*
+ * Was an application processor ever started? Registers say so where they can be read: as reset
+ * left them, or parked by the firmware (HLT, interrupts off, paging never set up). Otherwise the
+ * CPU time that its thread used since it was created.
+ */
+static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool readable)
+{
+	const struct vh_thread *t = v->thread;
+	const struct vh_registers *r = &v->regs[0];
+	int n = v->index;
+
+	if (n == 0 || !t || !t->last.seen)
+		return;
+	bool asleep = vh_fact_of(facts, VH_FACT_VCPU_ASLEEP, n);
+	const struct vh_thread_sample *s = &t->last;
+	uint64_t ran_ns = s->has_schedstat ? s->run_ns : 0;
+	struct vh_fact *f = NULL;
+
+	if (readable && asleep && vh_stage_of(r) == VH_STAGE_RESET)
+		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
+			"vCPU %d is as reset left it: it was never started", n);
+	else if (readable && asleep && r->hlt && !vh_registers_if(r) && r->cr3 == 0 &&
+		 vh_stage_is_firmware(vh_stage_of(r)))
+		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
+			"vCPU %d is parked where the firmware left it (HLT, interrupts off): no "
+			"operating system started it",
+			n);
+	else if (readable && vh_stage_of(r) != VH_STAGE_UNKNOWN)
+		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
+			"vCPU %d was started: %s", n, vh_stage_title(vh_stage_of(r)));
+	else if (!readable && asleep && s->has_schedstat && ran_ns < NEVER_STARTED_NS)
+		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
+			"vCPU %d used %s of CPU time since it was created: it was hardly ever "
+			"started",
+			n, vh_duration_text((int64_t)ran_ns).s);
+	else if (!readable && s->has_schedstat && ran_ns >= NEVER_STARTED_NS)
+		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
+			"vCPU %d used %s of CPU time: it was started", n,
+			vh_duration_text((int64_t)ran_ns).s);
+	if (!f)
+		return;
+	about(facts, v, f, "task.schedstat");
+	if (readable)
+		vh_fact_ground(facts, f, "hmp.info-registers", vh_subject_vcpu(n).s);
+}
+
+static void counter_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	double exits = vh_counter_rate(&v->kvm, "exits");
+
+	if (isnan(exits))
+		return;
+	vh_auto_buf struct vh_buf detail = {0};
+	static const struct {
+		const char *counter, *text;
+	} kinds[] = {{"io_exits", "port I/O"}, {"mmio_exits", "MMIO"},
+		{"irq_exits", "host interrupts"}, {"halt_exits", "HLT"},
+		{"signal_exits", "signals"}, {"irq_injections", "interrupts injected"}};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(kinds); i++) {
+		double rate = vh_counter_rate(&v->kvm, kinds[i].counter);
+
+		if (rate >= 1)
+			vh_buf_printf(
+				&detail, "%s %s %.0f", detail.len ? "," : ":", kinds[i].text, rate);
+	}
+	struct vh_fact *f = vh_fact_add(facts, VH_FACT_VCPU_EXITS, v->index, exits,
+		"vCPU %d leaves the guest %.0f times a second%s", v->index, exits,
+		vh_buf_str(&detail));
+
+	vh_fact_ground(facts, f, "kvm.stats", vh_subject_vcpu(v->index).s);
+	vh_fact_ground(facts, f, "qmp.query-stats", "vcpu");
+}
+
+void vh_facts_of_vcpus(struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+
+	if (vh_conf_hides_registers(m->confidential))
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_REGISTERS_HIDDEN, -1, m->confidential,
+				"the guest is encrypted (%s): its registers cannot be read from "
+				"outside",
+				vh_conf_kind_name(m->confidential)),
+			"proc.cmdline", NULL);
+	for (size_t i = 0; i < m->n_vcpus; i++) {
+		const struct vh_vcpu *v = m->vcpus[i];
+		bool readable = v->regs[0].valid && v->regs_are_guest;
+
+		load_facts(facts, v);
+		wait_facts(facts, v);
+		wake_facts(facts, v);
+		counter_facts(facts, v);
+		if (readable) {
+			glimpse_facts(facts, v);
+			code_facts(facts, v);
+			stage_facts(facts, v);
+		}
+		start_facts(facts, v, readable);
+	}
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+#include "base/clock.h"
+
+/* Firmware on a slow host takes this much CPU time before it starts the other vCPUs. */
+#define BOOTING_NS (60 * VH_NS_PER_S)
+
+static size_t never_started(const struct vh_facts *f)
+{
+	return vh_fact_count(f, VH_FACT_AP_NEVER_STARTED);
+}
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	size_t n = f->model->n_vcpus;
+	const struct vh_fact *busy = vh_fact_of(f, VH_FACT_VCPU_BUSY, 0);
+	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, 0);
+	const struct vh_fact *off = vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, 0);
+	const struct vh_fact *fixed = vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, 0);
+	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, 0);
+
+	if (!vh_guest_is_visible(f) || n < 2)
+		return;
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_AP_STARTED));
+	if (!busy || never_started(f) != n - 1)
+		return;
+	vh_for(j, closed && off ? VH_PROOF : VH_STRONG, busy);
+	vh_for(j, closed && off ? VH_PROOF : VH_STRONG, closed);
+	vh_for(j, VH_STRONG, fixed);
+	vh_for(j, VH_STRONG, off);
+	vh_for(j, VH_STRONG, pause);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_NEVER_STARTED);
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, 0));
+	if (!vh_boot_cpu_in_firmware(f))
+		vh_against(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
+	int64_t ran = vh_vcpu_ran_ns(f, 0);
+
+	if (!closed && !pause && ran < BOOTING_NS)
+		vh_at_most(j, VH_POSSIBLE,
+			"the boot CPU has run for less than a minute: firmware may still be at "
+			"work");
+	if (off)
+		vh_title(j,
+			"the boot CPU spins with interrupts off, and the other %zu vCPUs were "
+			"never started",
+			n - 1);
+	else
+		vh_title(
+			j, "the boot CPU spins, and the other %zu vCPUs were never started", n - 1);
+	vh_next(j, "vmhang diagnose {name} --verbose",
+		"see the firmware stage (CR0, CR4, EFER) and the code of the loop");
+	vh_next(j, NULL,
+		"compare with another firmware build (OVMF, SeaBIOS) and with one vCPU: firmware "
+		"that waits for "
+		"the other CPUs hangs only with several");
+	vh_next_keep_and_reset(j, f);
+}
+
+const struct vh_rule vh_rule_boot_cpu_spins_aps_never_started = {
+	.id = "boot-cpu-spins-aps-never-started",
+	.title = "the boot CPU spins, and the other vCPUs were never started",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_SPINNING,
+	.hung = VH_HUNG_YES,
+	.meaning = "Only the boot CPU has ever run. It is in a loop in the firmware or boot "
+		   "loader, before any operating "
+		   "system brought up the other CPUs: the firmware found something wrong and "
+		   "stopped itself "
+		   "in a dead loop, waits for something that does not come, or met an exception in "
+		   "its own "
+		   "exception handler.",
+	.shown_by = "vCPU 0 uses a full CPU. The others have used next to no CPU time since they "
+		    "were created and sleep in KVM, "
+		    "as reset or the firmware left them.",
+	.what_to_do = "Give the firmware a voice: a debug build with -debugcon file:X -global "
+		      "isa-debugcon.iobase=0x402, and a "
+		      "serial port. Try one vCPU, another firmware version, another CPU model. In "
+		      "an encrypted guest "
+		      "the cause is often a memory access that the firmware mapped wrongly.",
+	.judge = judge,
+};

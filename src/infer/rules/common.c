@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+bool vh_vmm_holds_guest(const struct vh_facts *facts)
+{
+	static const enum vh_fact_id held[] = {VH_FACT_RUNSTATE_PAUSED, VH_FACT_RUNSTATE_IO_ERROR,
+		VH_FACT_RUNSTATE_INTERNAL_ERROR, VH_FACT_RUNSTATE_PANICKED,
+		VH_FACT_RUNSTATE_PRELAUNCH, VH_FACT_RUNSTATE_INMIGRATE, VH_FACT_RUNSTATE_SHUTDOWN,
+		VH_FACT_RUNSTATE_OTHER};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(held); i++)
+		if (vh_fact(facts, held[i]))
+			return true;
+	return false;
+}
+
+bool vh_guest_is_visible(const struct vh_facts *facts)
+{
+	static const enum vh_fact_id outside[] = {VH_FACT_PROCESS_GONE, VH_FACT_PROCESS_STOPPED,
+		VH_FACT_MAIN_TRACED, VH_FACT_VCPU_TRACED, VH_FACT_CGROUP_FROZEN};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(outside); i++)
+		if (vh_fact(facts, outside[i]))
+			return false;
+	return !vh_vmm_holds_guest(facts);
+}
+
+static const struct vh_vcpu *vcpu_of(const struct vh_facts *facts, int vcpu)
+{
+	const struct vh_model *m = facts->model;
+
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i]->index == vcpu)
+			return m->vcpus[i];
+	return NULL;
+}
+
+bool vh_registers_known(const struct vh_facts *facts, int vcpu)
+{
+	const struct vh_vcpu *v = vcpu_of(facts, vcpu);
+
+	return v && v->regs[0].valid && v->regs_are_guest;
+}
+
+enum vh_stage vh_stage_seen(const struct vh_facts *facts, int vcpu)
+{
+	const struct vh_fact *f = vh_fact_of(facts, VH_FACT_VCPU_STAGE, vcpu);
+
+	return f ? (enum vh_stage)(int)f->value : VH_STAGE_UNKNOWN;
+}
+
+bool vh_boot_cpu_in_firmware(const struct vh_facts *facts)
+{
+	enum vh_stage stage = vh_stage_seen(facts, 0);
+
+	return stage == VH_STAGE_UNKNOWN || vh_stage_is_firmware(stage);
+}
+
+int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu)
+{
+	const struct vh_vcpu *v = vcpu_of(facts, vcpu);
+
+	if (!v || !v->thread || !v->thread->last.has_schedstat)
+		return 0;
+	return (int64_t)v->thread->last.run_ns;
+}
+
+int vh_first_vcpu(const struct vh_facts *facts, enum vh_fact_id id)
+{
+	const struct vh_fact *f = vh_fact(facts, id);
+
+	return f ? f->vcpu : -1;
+}
+
+void vh_for_all(struct vh_judgement *j, const struct vh_facts *facts, enum vh_weight weight,
+	enum vh_fact_id id)
+{
+	for (size_t i = 0; i < facts->n; i++)
+		if (facts->list[i]->id == id)
+			vh_for(j, weight, facts->list[i]);
+}
+
+void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
+	const char *qmp, const char *text)
+{
+	const struct vh_vm *vm = facts->model->vm;
+
+	if (vm->libvirt.managed) {
+		vh_auto_free char *command = vh_asprintf("virsh %s {name}", virsh);
+
+		vh_next(j, command, "%s", text);
+		return;
+	}
+	for (size_t i = 0; i < vm->n_monitors; i++) {
+		const struct vh_monitor_addr *m = &vm->monitors[i];
+
+		if (m->kind != VH_MONITOR_QMP || !vh_prefix(m->address, "unix:"))
+			continue;
+		vh_auto_free char *command = vh_asprintf(
+			"printf '%%s' '{\"execute\":\"qmp_capabilities\"}{\"execute\":\"%s\"}' | "
+			"socat -t2 - UNIX-CONNECT:{socket}",
+			qmp);
+
+		vh_next(j, command, "%s", text);
+		return;
+	}
+	vh_next(j, NULL, "%s (monitor command \"%s\")", text, qmp);
+}
+
+void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts)
+{
+	vh_next(j, "vmhang diagnose {name} --save {name}.vmhang",
+		"keep this evidence before anybody restarts the VM");
+	vh_next_monitor(j, facts, "reset", "system_reset",
+		"then reset the guest, which loses what it had not written");
+}

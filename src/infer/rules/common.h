@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What several rules ask of the facts. */
+#pragma once
+
+#include "infer/verdict.h"
+
+/* False where something outside of the guest holds it, so that nothing can be said about it: the
+ * process is stopped, traced, frozen or gone, or the VMM says that the VM does not run. */
+bool vh_guest_is_visible(const struct vh_facts *facts);
+/* True where the VMM says that the VM is in any state but running. */
+bool vh_vmm_holds_guest(const struct vh_facts *facts);
+/* True where the registers of vCPU n were read and are the guest's. */
+bool vh_registers_known(const struct vh_facts *facts, int vcpu);
+/* The stage of vCPU n, VH_STAGE_UNKNOWN where not known. */
+enum vh_stage vh_stage_seen(const struct vh_facts *facts, int vcpu);
+/* True where firmware, a boot loader, or nothing known yet runs on the boot CPU. */
+bool vh_boot_cpu_in_firmware(const struct vh_facts *facts);
+/* CPU time that the thread of vCPU n has used since it was created, 0 unknown. */
+int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu);
+/* Index of the first vCPU for which the fact holds, -1 for none. */
+int vh_first_vcpu(const struct vh_facts *facts, enum vh_fact_id id);
+
+/* Every fact of that id (of each vCPU, each drive), with the same weight. */
+void vh_for_all(struct vh_judgement *j, const struct vh_facts *facts, enum vh_weight weight,
+	enum vh_fact_id id);
+
+/* A next step that gives the VMM a monitor command, in the way that this VM's monitor allows. */
+void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
+	const char *qmp, const char *text);
+/* The steps that every cause inside of a guest ends with: keep the evidence, then restart. */
+void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts);

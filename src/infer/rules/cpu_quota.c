@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *throttled = vh_fact(f, VH_FACT_THROTTLED);
+	const struct vh_fact *starved = vh_fact(f, VH_FACT_VCPU_STARVED);
+	const struct vh_fact *quota = vh_fact(f, VH_FACT_CPU_QUOTA);
+
+	vh_for(j, starved ? VH_PROOF : VH_STRONG, throttled);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_STARVED);
+	vh_for(j, VH_WEAK, quota);
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_NOT_THROTTLED));
+	if (!throttled)
+		vh_at_most(j, VH_POSSIBLE, "the quota was not seen to run out");
+	else if (!starved)
+		vh_at_most(j, VH_POSSIBLE,
+			"its vCPUs still get most of the CPU time that they ask for");
+	if (quota)
+		vh_title(j, "its cgroup's CPU quota (%.2f CPUs) starves the VM", quota->value);
+	vh_next(j, "cat /proc/{pid}/cgroup", "find the cgroup with the quota");
+	vh_next(j, NULL,
+		"raise the quota there: cpu.max (cgroup v2), cpu.cfs_quota_us (v1), CPUQuota= of "
+		"its systemd "
+		"unit, or <cputune> of its libvirt domain");
+}
+
+const struct vh_rule vh_rule_cpu_quota = {
+	.id = "cpu-quota",
+	.title = "its cgroup's CPU quota starves the VM",
+	.layer = VH_LAYER_HOST,
+	.state = VH_STATE_STARVED,
+	.hung = VH_HUNG_YES,
+	.meaning = "The cgroup of the VMM may use only so much CPU time in each period. Once it is "
+		   "used up, all "
+		   "its threads wait for the next period, however idle the host is. With a small "
+		   "quota the "
+		   "guest is so slow that it seems to hang.",
+	.shown_by = "nr_throttled in cpu.stat grows with nearly every period, while the vCPUs are "
+		    "ready to run "
+		    "and wait (run delay in /proc/PID/task/TID/schedstat).",
+	.what_to_do = "Raise or remove the quota. Mind that the VMM's own threads use it too.",
+	.judge = judge,
+};

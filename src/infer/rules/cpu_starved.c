@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *starved = vh_fact(f, VH_FACT_VCPU_STARVED);
+	const struct vh_fact *realtime = vh_fact(f, VH_FACT_RIVAL_REALTIME);
+	const struct vh_fact *low = vh_fact(f, VH_FACT_LOW_PRIORITY);
+
+	vh_for_all(j, f, VH_PROOF, VH_FACT_VCPU_STARVED);
+	if (!starved) {
+		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_GETS_CPU));
+		return;
+	}
+	/* Throttling counts as waiting for a CPU too: then it is the quota's doing. */
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_THROTTLED));
+	vh_for(j, VH_STRONG, realtime);
+	vh_for(j, VH_STRONG, low);
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_RIVAL));
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_CPU_PRESSURE));
+	if (realtime)
+		vh_title(j, "vCPU %d gets no CPU time: %s", starved->vcpu, realtime->text);
+	else if (low)
+		vh_title(j, "vCPU %d gets no CPU time: other threads of the host go first, for %s",
+			starved->vcpu, low->text);
+	else
+		vh_title(j, "vCPU %d gets no CPU time: other threads of the host take it",
+			starved->vcpu);
+	vh_next(j, "ps -eLo pid,tid,cls,rtprio,ni,psr,pcpu,comm --sort=-pcpu | head -20",
+		"see which threads take the CPUs");
+	vh_next(j, "grep -H Cpus_allowed_list /proc/{pid}/task/*/status",
+		"see which CPUs the vCPUs may use, and move either side");
+}
+
+const struct vh_rule vh_rule_cpu_starved = {
+	.id = "cpu-starved",
+	.title = "other threads of the host take the vCPUs' CPU time",
+	.layer = VH_LAYER_HOST,
+	.state = VH_STATE_STARVED,
+	.hung = VH_HUNG_YES,
+	.meaning =
+		"The vCPUs are ready to run, but the host's scheduler gives their CPUs to other "
+		"threads: "
+		"real-time threads, threads of a higher priority or weight, or simply too many of "
+		"them.",
+	.shown_by = "The run delay in /proc/PID/task/TID/schedstat grows by most of the window "
+		    "while the run time "
+		    "hardly grows, and no quota explains it.",
+	.what_to_do =
+		"Move or end the competing threads, give the VM other CPUs, or raise its weight "
+		"(cpu.weight, nice, autogroup).",
+	.judge = judge,
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
+{
+	const struct vh_fact *busy = vh_fact_of(f, VH_FACT_VCPU_BUSY, v);
+	const struct vh_fact *active = vh_fact_of(f, VH_FACT_VCPU_ACTIVE, v);
+	const struct vh_fact *moves = vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, v);
+	const struct vh_fact *on = vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, v);
+	const struct vh_fact *user = vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v);
+	const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, v);
+
+	if (busy) {
+		vh_for(j, VH_WEAK, busy);
+		vh_for(j, user && on && moves ? VH_PROOF : VH_STRONG, user);
+		vh_for(j, on ? VH_STRONG : VH_WEAK, moves);
+		vh_for(j, VH_WEAK, on);
+		if (!user && vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v)) {
+			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
+			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
+			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v));
+		}
+	} else if (active && wakes) {
+		/* It works for a part of the time and sleeps in between: interrupts come and are
+		 * served. */
+		vh_for(j, VH_STRONG, active);
+		vh_for(j, VH_STRONG, wakes);
+	}
+}
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	if (!vh_guest_is_visible(f))
+		return;
+	if (!vh_fact(f, VH_FACT_VCPU_BUSY) && !vh_fact(f, VH_FACT_VCPU_ACTIVE)) {
+		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_ASLEEP));
+		return;
+	}
+	for (size_t i = 0; i < f->model->n_vcpus; i++)
+		weigh_vcpu(f, j, f->model->vcpus[i]->index);
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_WAITS_ON_SERIAL));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
+	const struct vh_fact *busy = vh_fact(f, VH_FACT_VCPU_BUSY);
+
+	if (!busy)
+		vh_title(j, "the guest works: %s", vh_fact(f, VH_FACT_VCPU_ACTIVE)->text);
+	else if (busy && vh_fact_count(f, VH_FACT_VCPU_BUSY) == f->model->n_vcpus)
+		vh_title(j, "the guest works at full load");
+	else
+		vh_title(j, "the guest works: %zu of its %zu vCPUs at full load",
+			vh_fact_count(f, VH_FACT_VCPU_BUSY), f->model->n_vcpus);
+	vh_next(j, NULL, "if it is too slow: what keeps it busy is inside (top in the guest)");
+}
+
+const struct vh_rule vh_rule_guest_busy = {
+	.id = "guest-busy",
+	.title = "the guest works",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_RUNNING,
+	.hung = VH_HUNG_NO,
+	.meaning = "vCPUs run code, in different places, with interrupts on: the guest is at work.",
+	.shown_by = "CPU use, RIP that is somewhere else at each look, user mode (CPL=3), IF=1.",
+	.what_to_do = "Nothing. If the guest is slow, look inside for what uses its CPUs.",
+	.judge = judge,
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void weigh_vcpus(const struct vh_facts *f, struct vh_judgement *j)
+{
+	for (size_t i = 0; i < f->model->n_vcpus; i++) {
+		int v = f->model->vcpus[i]->index;
+		const struct vh_fact *hlt = vh_fact_of(f, VH_FACT_VCPU_HLT, v);
+		const struct vh_fact *on = vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, v);
+		const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, v);
+		const struct vh_fact *sleeps = vh_fact_of(f, VH_FACT_VCPU_BLOCKS_IN_KVM, v);
+
+		if (hlt && on) {
+			/* HLT with interrupts on, and interrupts that come: it waits, and is well.
+			 */
+			vh_for(j, wakes ? VH_PROOF : VH_STRONG, hlt);
+			vh_for(j, VH_STRONG, on);
+			vh_for(j, VH_STRONG, wakes);
+		} else if (!vh_registers_known(f, v) && sleeps) {
+			vh_for(j, wakes ? VH_STRONG : VH_WEAK, sleeps);
+			vh_for(j, VH_STRONG, wakes);
+		}
+	}
+}
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	if (!vh_guest_is_visible(f))
+		return;
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_BUSY));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_STARVED));
+	weigh_vcpus(f, j);
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_ACTIVE));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_BOOT_PROMPT));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_THREAD_ON_STORAGE));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
+	if (vh_registers_known(f, 0) && vh_boot_cpu_in_firmware(f) && vh_fact(f, VH_FACT_VCPU_HLT))
+		vh_at_most(j, VH_LIKELY,
+			"it idles in firmware or a boot loader: an operating system should run by "
+			"now, unless "
+			"none is meant to");
+	if (!vh_fact(f, VH_FACT_VCPU_HLT))
+		vh_at_most(j, VH_LIKELY,
+			"registers were not read: threads that sleep may also be halted for ever");
+	vh_next(j, NULL,
+		"if a service in it does not answer, look there: its network, its disks, the "
+		"service itself; the "
+		"VM is not what hangs");
+}
+
+const struct vh_rule vh_rule_guest_idle = {
+	.id = "guest-idle",
+	.title = "the guest is idle: it waits for work with interrupts on",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_IDLE,
+	.hung = VH_HUNG_NO,
+	.meaning = "The vCPUs are halted and wait for interrupts, as an operating system does that "
+		   "has nothing to do. That is "
+		   "health, as far as it can be seen from outside: a program in it may still wait "
+		   "for something that "
+		   "never comes.",
+	.shown_by = "HLT=1 with IF=1, hardly any CPU use, wake-ups by its timer or devices.",
+	.what_to_do = "Nothing, if it should be idle. Otherwise look inside: blocked tasks, "
+		      "network, disks.",
+	.judge = judge,
+};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_PANIC);
+	const struct vh_fact *pause = vh_fact(f, VH_FACT_VCPU_PAUSE_LOOP);
+	bool parked = false;
+
+	if (!vh_guest_is_visible(f) || !text)
+		return;
+	/* A panicked Linux parks the other CPUs with interrupts off; one polls, or halts too. */
+	for (size_t i = 0; i < f->model->n_vcpus; i++) {
+		int v = f->model->vcpus[i]->index;
+
+		if (v > 0 && vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
+			vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
+			parked = true;
+	}
+	vh_for(j, parked ? VH_PROOF : VH_STRONG, text);
+	if (parked) {
+		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_IRQS_OFF);
+		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_HLT);
+	}
+	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_RIP_FIXED));
+	vh_for(j, VH_STRONG, pause);
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_BUSY));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_USER_MODE));
+	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_LOGIN));
+	vh_title(j, "the guest's kernel panicked: %s", text->text);
+	vh_next(j, "vmhang diagnose {name} --verbose", "read the lines before the panic");
+	vh_next_keep_and_reset(j, f);
+}
+
+const struct vh_rule vh_rule_guest_kernel_panic = {
+	.id = "guest-kernel-panic",
+	.title = "the guest's kernel panicked",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_DEAD,
+	.hung = VH_HUNG_YES,
+	.meaning = "The guest's kernel met an error that it cannot go on from, printed why, and "
+		   "stays there (panic=0).",
+	.shown_by = "\"Kernel panic - not syncing\" (or another system's like) is the last thing "
+		    "on the serial console or the "
+		    "screen. One vCPU polls or halts, the others are halted with interrupts off.",
+	.what_to_do = "The text says why. For the next time: panic=10 on the kernel's command line "
+		      "reboots it, a pvpanic "
+		      "device tells the VMM.",
+	.judge = judge,
+};

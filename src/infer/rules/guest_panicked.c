@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *panicked = vh_fact(f, VH_FACT_RUNSTATE_PANICKED);
+	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_PANIC);
+
+	vh_for(j, VH_PROOF, panicked);
+	if (panicked)
+		vh_for(j, VH_STRONG, text);
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
+	vh_next(j, "virsh dump --memory-only {name} {name}.core",
+		"keep a memory dump for crash or drgn, if the reason is not on the console "
+		"(libvirt)");
+	vh_next_keep_and_reset(j, f);
+}
+
+const struct vh_rule vh_rule_guest_panicked = {
+	.id = "guest-panicked",
+	.title = "the guest panicked and told the VMM so (pvpanic)",
+	.layer = VH_LAYER_VMM,
+	.state = VH_STATE_DEAD,
+	.hung = VH_HUNG_YES,
+	.meaning = "The guest's kernel panicked and reported it through a panic device (pvpanic, "
+		   "Hyper-V crash registers, "
+		   "S390 or ACPI); the VMM stopped the VM, as it was told to.",
+	.shown_by = "query-status says \"guest-panicked\".",
+	.what_to_do = "Read the panic's text on the serial console or screen. Take a memory dump "
+		      "if it is not clear, then "
+		      "reset.",
+	.judge = judge,
+};

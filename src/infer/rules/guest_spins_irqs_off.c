@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+/* How surely is the vCPU in a loop that it will not leave? */
+static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
+{
+	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, v);
+	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v);
+
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_BUSY, v));
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
+	vh_for(j, VH_PROOF, closed);
+	vh_for(j, VH_STRONG, pause);
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, v));
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, v));
+	/* Firmware polls slow devices with interrupts off, a memory test for hours. */
+	if (!closed && !pause && vh_boot_cpu_in_firmware(f))
+		vh_at_most(j, VH_POSSIBLE,
+			"firmware and boot loaders work with interrupts off for a while, and its "
+			"code shows "
+			"no waiting loop");
+}
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	bool found = false;
+
+	if (!vh_guest_is_visible(f))
+		return;
+	for (size_t i = 0; i < f->model->n_vcpus; i++) {
+		int v = f->model->vcpus[i]->index;
+
+		if (!vh_fact_of(f, VH_FACT_VCPU_BUSY, v) ||
+			!vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
+			continue;
+		if (!found) {
+			enum vh_stage stage = vh_stage_seen(f, v);
+
+			vh_title(j, "vCPU %d spins with interrupts off%s%s", v,
+				stage == VH_STAGE_UNKNOWN ? "" : " in ",
+				stage == VH_STAGE_UNKNOWN ? "" : vh_stage_title(stage));
+		}
+		found = true;
+		weigh_loop(f, j, v);
+	}
+	if (!found) {
+		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQS_ON));
+		return;
+	}
+	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_next(j, "vmhang diagnose {name} --verbose",
+		"see the code at RIP, and which vCPU waits for which");
+	vh_next_keep_and_reset(j, f);
+}
+
+const struct vh_rule vh_rule_guest_spins_irqs_off = {
+	.id = "guest-spins-irqs-off",
+	.title = "the guest spins with interrupts off",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_SPINNING,
+	.hung = VH_HUNG_YES,
+	.meaning = "A vCPU runs all the time in a small loop with interrupts disabled: a spinlock "
+		   "that nobody releases, a "
+		   "dead loop of the firmware, a driver that waits for its device. No interrupt "
+		   "can take it "
+		   "out of there.",
+	.shown_by = "The vCPU uses a full CPU, IF=0 each time it is looked at, and RIP stays "
+		    "within a few bytes. Certain where "
+		    "the code there is a loop without an exit; likely where it executes PAUSE, as "
+		    "waiting "
+		    "loops do.",
+	.what_to_do = "RIP and the code tell who waits: the symbol in the guest's kernel, or the "
+		      "firmware's module. Look what "
+		      "the other vCPUs do: one of them may hold the lock. An NMI (virsh "
+		      "inject-nmi) makes a Linux "
+		      "guest print where it is.",
+	.judge = judge,
+};

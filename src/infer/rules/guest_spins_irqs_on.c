@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/common.h"
+
+static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
+{
+	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, v);
+	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v);
+	const struct vh_fact *lockup = vh_fact(f, VH_FACT_TEXT_LOCKUP);
+
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_BUSY, v));
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, v));
+	vh_for(j, VH_STRONG, closed);
+	vh_for(j, VH_STRONG, pause);
+	vh_for(j, VH_STRONG, lockup);
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, v));
+	/* A tight loop may be work: a copy, a checksum, a memory test. */
+	if (!closed && !pause && !lockup)
+		vh_at_most(j, VH_POSSIBLE,
+			"its code shows no waiting loop: it may be at work in a tight one");
+}
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	bool found = false;
+
+	if (!vh_guest_is_visible(f))
+		return;
+	for (size_t i = 0; i < f->model->n_vcpus; i++) {
+		int v = f->model->vcpus[i]->index;
+
+		if (!vh_fact_of(f, VH_FACT_VCPU_BUSY, v) || !vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, v))
+			continue;
+		if (!vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v)) {
+			vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, v));
+			continue;
+		}
+		/* A user program may compute in a tight loop for as long as it likes. */
+		if (vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v)) {
+			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v));
+			continue;
+		}
+		if (!found) {
+			enum vh_stage stage = vh_stage_seen(f, v);
+
+			vh_title(j, "vCPU %d spins with interrupts on%s%s", v,
+				stage == VH_STAGE_UNKNOWN ? "" : " in ",
+				stage == VH_STAGE_UNKNOWN ? "" : vh_stage_title(stage));
+		}
+		found = true;
+		weigh_loop(f, j, v);
+	}
+	if (!found) {
+		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQS_OFF));
+		return;
+	}
+	vh_next(j, "vmhang diagnose {name} --window 5s --verbose",
+		"look again: RIP must still be there, or it was work");
+	vh_next_keep_and_reset(j, f);
+}
+
+const struct vh_rule vh_rule_guest_spins_irqs_on = {
+	.id = "guest-spins-irqs-on",
+	.title = "the guest spins with interrupts on",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_SPINNING,
+	.hung = VH_HUNG_YES,
+	.meaning = "A vCPU runs all the time in a small loop of kernel or firmware code, with "
+		   "interrupts enabled: it serves "
+		   "interrupts, but what it waits for never comes. A soft lockup looks like that, "
+		   "and so does the last "
+		   "loop of a panic.",
+	.shown_by = "The vCPU uses a full CPU in kernel mode, IF=1, and RIP stays within a few "
+		    "bytes of a loop that executes PAUSE "
+		    "or jumps to itself. A tight loop of work looks nearly the same: without such "
+		    "code vmhang says only "
+		    "\"possible\".",
+	.what_to_do = "Look at the guest's console for a lockup or panic message; look what its "
+		      "other vCPUs do. An NMI makes a "
+		      "Linux guest print where it is.",
+	.judge = judge,
+};

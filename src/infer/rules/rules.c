@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The list of all causes, a row each, outer layers first. docs/HOWTO-cause.md tells how to add one.
+ */
+#include "infer/verdict.h"
+
+#define RULES(X)                                                                                   \
+	/* the host */                                                                             \
+	X(process_ended)                                                                           \
+	X(process_stopped)                                                                         \
+	X(process_traced)                                                                          \
+	X(cgroup_frozen)                                                                           \
+	X(cpu_quota)                                                                               \
+	X(cpu_starved)                                                                             \
+	/* the VMM */                                                                              \
+	X(vm_paused)                                                                               \
+	X(paused_io_error)                                                                         \
+	X(vmm_internal_error)                                                                      \
+	X(guest_panicked)                                                                          \
+	X(never_started)                                                                           \
+	X(incoming_migration_waits)                                                                \
+	X(guest_triple_fault)                                                                      \
+	X(guest_shut_down)                                                                         \
+	X(vmm_main_loop_blocked)                                                                   \
+	X(vcpu_blocked_on_serial)                                                                  \
+	X(vcpu_waits_for_page)                                                                     \
+	/* the guest */                                                                            \
+	X(firmware_no_boot_device)                                                                 \
+	X(guest_kernel_panic)                                                                      \
+	X(guest_waits_at_prompt)                                                                   \
+	X(boot_cpu_spins_aps_never_started)                                                        \
+	X(guest_spins_irqs_off)                                                                    \
+	X(guest_spins_irqs_on)                                                                     \
+	X(guest_halted_forever)                                                                    \
+	X(guest_busy)                                                                              \
+	X(guest_idle)
+
+#define DECLARE(name) extern const struct vh_rule vh_rule_##name;
+RULES(DECLARE)
+
+#define ROW(name) &vh_rule_##name,
+const struct vh_rule *const vh_rules[] = {RULES(ROW) NULL};
