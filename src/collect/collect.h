@@ -28,6 +28,7 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 /* The passive collectors: each adds its evidence for one round. */
 struct vh_collector {
 	const char *name; /* "threads" */
+	bool of_process;  /* reads /proc/PID: not called once the VM's process has gone */
 	void (*collect)(struct vh_host *host, struct vh_case *c, enum vh_round round);
 };
 extern const struct vh_collector *const vh_passive_collectors[]; /* NULL-terminated, in order */

@@ -126,8 +126,9 @@ static void a_batch_given_up_is_whole(void **state VH_UNUSED)
 			assert_null(files[i].out.data);
 			assert_int_equal(files[i].out.err, ETIMEDOUT);
 		} else if (i != 7) {
-			assert_memory_equal(
-				files[i].out.data, files[i].path + 1, VH_MIN(i / 10, 1));
+			vh_auto_free char *want = vh_strndup(files[i].path + 1, 2);
+
+			assert_string_equal(files[i].out.data, want);
 		}
 	}
 	many_free(files, 150);

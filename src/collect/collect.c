@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "collect/collect.h"
+
+#include <errno.h>
+
+#include "collect/passive.h"
+
+/* The threads come first: a window lies between their two readings, and what takes longer must not
+ * shift them. */
+const struct vh_collector *const vh_passive_collectors[] = {
+	&vh_collect_threads,
+	&vh_collect_cgroup,
+	&vh_collect_process,
+	&vh_collect_kvmstats,
+	&vh_collect_rivals,
+	&vh_collect_hostview,
+	&vh_collect_logs,
+	&vh_collect_hostlog,
+	NULL,
+};
+
+enum presence { PRESENT, ENDED, REPLACED, CANNOT_TELL };
+
+/* Is the process still the VM's? A zombie is: what is left of it can be read. */
+static enum presence presence_of(struct vh_host *host, const struct vh_identity *id)
+{
+	vh_auto_reading struct vh_reading r = {0};
+	struct vh_procstat stat;
+
+	vh_host_read(host, VH_PROC_FILE_CAP, &r, "/proc/%d/stat", (int)id->pid);
+	if (r.status == VH_ABSENT)
+		return ENDED;
+	if (!vh_status_has_data(r.status) ||
+		!vh_procstat_parse((struct vh_str){r.data, r.size}, &stat))
+		return CANNOT_TELL;
+	return stat.start_ticks == id->start_ticks ? PRESENT : REPLACED;
+}
+
+static const char *presence_text(enum presence presence)
+{
+	return presence == REPLACED ? "its pid belongs to another process by now"
+				    : "the process has ended";
+}
+
+/* Says that there is no process in this look; later than any other proc.tasks of the round. */
+static void add_gone(struct vh_case *c, enum vh_round round, enum presence presence)
+{
+	vh_auto_free char *where = vh_asprintf("/proc/%d/task", (int)c->vm->id.pid);
+	struct vh_evidence *e = vh_case_add(c, round, "proc.tasks", "", where);
+
+	vh_evidence_fail(e, VH_ABSENT, ESRCH, "%s", presence_text(presence));
+}
+
+static bool is_gone(enum presence presence)
+{
+	return presence == ENDED || presence == REPLACED;
+}
+
+static void run_collectors(
+	struct vh_host *host, struct vh_case *c, enum vh_round round, bool without_process)
+{
+	for (const struct vh_collector *const *p = vh_passive_collectors; *p; p++)
+		if (!without_process || !(*p)->of_process)
+			(*p)->collect(host, c, round);
+}
+
+/* Adds to the case that the process is gone, where it is. */
+static void check_process(struct vh_host *host, struct vh_case *c, enum vh_round round, bool *gone)
+{
+	enum presence presence = presence_of(host, &c->vm->id);
+
+	if (!is_gone(presence))
+		return;
+	add_gone(c, round, presence);
+	if (!*gone)
+		vh_collect_note(c, round,
+			"the VM's process %d went away during the observation: %s",
+			(int)c->vm->id.pid, presence_text(presence));
+	*gone = true;
+}
+
+/* One look. A process that has gone is not asked; the rest (cgroup, logs, host) still is. What was
+ * read before it was found gone may be another process's: hence the second check. */
+static void look(struct vh_host *host, struct vh_case *c, enum vh_round round, bool *gone)
+{
+	check_process(host, c, round, gone);
+	bool before = *gone;
+
+	run_collectors(host, c, round, before);
+	if (!before)
+		check_process(host, c, round, gone);
+}
+
+struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
+	const struct vh_collect_options *options, struct vh_error **err)
+{
+	enum presence presence = presence_of(host, &vm->id);
+	int64_t window_ns = options->window_ns > 0 ? options->window_ns : VH_WINDOW_NS;
+	bool gone = false;
+
+	if (is_gone(presence)) {
+		*err = vh_error_new(ESRCH, "observing process %d: %s", (int)vm->id.pid,
+			presence_text(presence));
+		return NULL;
+	}
+	struct vh_case *c = vh_case_new(vh_vm_copy(vm));
+
+	c->passive = options->passive;
+	int64_t first_ns = vh_now_ns();
+
+	look(host, c, VH_FIRST, &gone);
+	/* Within the window, where it costs no time. */
+	run_collectors(host, c, VH_ONCE, gone);
+	vh_sleep_until_ns(first_ns + window_ns);
+	c->window_ns = vh_now_ns() - first_ns;
+	look(host, c, VH_LAST, &gone);
+	return c;
+}
