@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "discover/process.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/guard.h"
+#include "discover/qemu_parse.h"
+
+#define PIDS_CAP (1 << 20)
+#define BATCH    64
+/* A VMM opens /dev/kvm early: its descriptors have low numbers. An ordinary process is not searched
+ * further than this; once a VM descriptor is found, the vCPUs are counted up to the second cap. */
+#define FDS_SEARCHED 512
+#define FDS_COUNTED  16384
+#define VCPUS_MAX    8192
+
+struct look_job {
+	struct vh_job job;
+	char *proc; /* "/captured/proc" */
+	char own_mount_ns[64];
+	size_t n;
+	struct process list[BATCH];
+};
+
+static void process_free(struct process *p)
+{
+	free(p->exe);
+	free(p->cwd);
+	free(p->stdout);
+}
+
+static void look_destroy(struct vh_job *job)
+{
+	struct look_job *j = (struct look_job *)job;
+
+	for (size_t i = 0; i < j->n; i++)
+		process_free(&j->list[i]);
+	free(j->proc);
+	free(j);
+}
+
+/* The target of a link, or false and errno. */
+static bool read_link(int dir, const char *name, char target[PATH_MAX])
+{
+	ssize_t n = readlinkat(dir, name, target, PATH_MAX - 1);
+
+	if (n < 0)
+		return false;
+	target[n] = 0;
+	return true;
+}
+
+static void read_stat(int dir, struct process *p)
+{
+	vh_auto_close int fd = openat(dir, "stat", O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+
+	if (n > 0)
+		vh_procstat_parse((struct vh_str){text, n}, &p->stat);
+}
+
+/* "anon_inode:kvm-vcpu:3" (virt/kvm/kvm_main.c create_vcpu_fd); without a number before Linux 4.18.
+ */
+static void note_kvm_link(struct process *p, const char *target, uint8_t seen[VCPUS_MAX / 8])
+{
+	uint64_t number;
+
+	if (!vh_prefix(target, "anon_inode:") || !(target = strstr(target, "kvm-v")))
+		return;
+	if (vh_prefix(target, "kvm-vm")) {
+		p->kvm_vm = true;
+		return;
+	}
+	if (!vh_prefix(target, "kvm-vcpu"))
+		return;
+	p->kvm_vm = true;
+	if (!vh_prefix(target, "kvm-vcpu:") || !vh_parse_u64(vh_str(target + 9), 10, &number)) {
+		p->vcpus++;
+		return;
+	}
+	if (number >= VCPUS_MAX || seen[number / 8] & (1 << number % 8))
+		return;
+	seen[number / 8] |= 1 << number % 8;
+	p->vcpus++;
+}
+
+static void read_fds(int at, struct process *p, bool need_count)
+{
+	uint8_t seen[VCPUS_MAX / 8] = {0};
+	char target[PATH_MAX];
+	int fd = openat(at, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	p->fds_read = true;
+	struct dirent *entry;
+
+	for (int n = 0; (entry = readdir(dir)) && n < FDS_COUNTED; n++) {
+		if (n >= FDS_SEARCHED && !p->kvm_vm)
+			break;
+		if (entry->d_name[0] != '.' && read_link(dirfd(dir), entry->d_name, target))
+			note_kvm_link(p, target, seen);
+		/* Enough where the command line tells the rest. */
+		if (p->kvm_vm && p->vcpus && !need_count)
+			break;
+	}
+	closedir(dir);
+}
+
+/* Working directory as the process names it: below its own root, where that is a chroot. */
+static void read_cwd(int at, struct process *p)
+{
+	char cwd[PATH_MAX], root[PATH_MAX];
+
+	if (!read_link(at, "cwd", cwd) || !read_link(at, "root", root))
+		return;
+	size_t n = strlen(root);
+
+	if (n > 1 && strncmp(cwd, root, n) == 0 && (cwd[n] == '/' || !cwd[n]))
+		p->cwd = vh_strdup(cwd[n] ? cwd + n : "/");
+	else
+		p->cwd = vh_strdup(cwd);
+}
+
+static void look_at(struct look_job *j, struct process *p)
+{
+	static const char deleted[] = " (deleted)";
+	char path[PATH_MAX], target[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%d", j->proc, (int)p->pid);
+	vh_auto_close int at = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (at < 0) {
+		p->err = ESRCH;
+		return;
+	}
+	if (!read_link(at, "exe", target)) {
+		p->err = errno;
+		read_stat(at, p);
+		/* Kernel threads have no program, zombies none any more. */
+		p->kernel_thread = p->err == ENOENT || (p->stat.id && !p->stat.rss_pages);
+		return;
+	}
+	size_t n = strlen(target), tail = sizeof(deleted) - 1;
+
+	if (n > tail && strcmp(target + n - tail, deleted) == 0)
+		target[n - tail] = 0; /* QEMU was updated under a running VM */
+	p->exe = vh_strdup(target);
+	bool qemu = qemu_is_program(p->exe);
+
+	read_stat(at, p);
+	read_fds(at, p, !qemu);
+	if (!qemu && !p->kvm_vm)
+		return;
+	p->in_other_mount_ns = read_link(at, "ns/mnt", target) && j->own_mount_ns[0] &&
+			       strcmp(target, j->own_mount_ns) != 0;
+	read_cwd(at, p);
+	if (read_link(at, "fd/1", target))
+		p->stdout = vh_strdup(target);
+}
+
+static void look_run(struct vh_job *job)
+{
+	struct look_job *j = (struct look_job *)job;
+
+	for (size_t i = 0; i < j->n; i++)
+		look_at(j, &j->list[i]);
+}
+
+/* Cuts up to BATCH process ids off *rest. */
+static struct look_job *next_batch(struct vh_host *host, struct vh_str *rest, const char *mount_ns)
+{
+	struct look_job *j = vh_alloc(sizeof(*j));
+	struct vh_str line;
+
+	j->job = (struct vh_job){.run = look_run, .destroy = look_destroy};
+	j->proc = vh_host_path(host, "/proc");
+	snprintf(j->own_mount_ns, sizeof(j->own_mount_ns), "%s", mount_ns);
+	while (j->n < BATCH && vh_next_line(rest, &line)) {
+		uint64_t pid;
+
+		/* Numbers come first; behind them is the rest of /proc. */
+		if (!vh_parse_u64(line, 10, &pid) || pid > INT_MAX) {
+			*rest = (struct vh_str){0};
+			break;
+		}
+		j->list[j->n++].pid = (pid_t)pid;
+	}
+	return j;
+}
+
+static void look_at_all(
+	struct vh_host *host, struct vh_str pids, const char *mount_ns, struct processes *out)
+{
+	struct vh_guard *guard = vh_guard_create();
+
+	while (pids.n) {
+		struct look_job *j = next_batch(host, &pids, mount_ns);
+		size_t n = j->n;
+
+		if (!vh_guard_call(guard, &j->job, vh_deadline_in(VH_READ_DEADLINE_NS))) {
+			out->lost += n;
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			VH_PUSH(out->list, out->n) = j->list[i];
+		j->n = 0;
+		j->job.destroy(&j->job);
+	}
+	vh_guard_destroy(guard);
+}
+
+struct vh_error *processes_look(struct vh_host *host, pid_t pid, struct processes *out)
+{
+	vh_auto_reading struct vh_reading pids = {0}, own = {0};
+	char one[16];
+
+	*out = (struct processes){0};
+	vh_host_readlink(host, &own, "/proc/self/ns/mnt");
+	const char *mount_ns = vh_status_has_data(own.status) ? own.data : "";
+
+	if (pid > 0) {
+		snprintf(one, sizeof(one), "%d\n", (int)pid);
+		look_at_all(host, vh_str(one), mount_ns, out);
+		return NULL;
+	}
+	vh_host_list(host, PIDS_CAP, &pids, "/proc");
+	if (!vh_status_has_data(pids.status))
+		return vh_error_new(pids.err, "listing /proc");
+	look_at_all(host, (struct vh_str){pids.data, pids.size}, mount_ns, out);
+	return NULL;
+}
+
+void processes_free(struct processes *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		process_free(&p->list[i]);
+	free(p->list);
+	*p = (struct processes){0};
+}
