@@ -217,9 +217,9 @@ static void stage_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 			vh_fact_add(facts, VH_FACT_VCPU_STAGE, v->index, stage,
 				"vCPU %d: %s (CR0=%" PRIx64 " CR4=%" PRIx64 " EFER=%" PRIx64 ")",
 				v->index, vh_stage_title(stage), r->cr0, r->cr4, r->efer));
-	/* 31 vectors of 8 bytes are the least that protected mode needs (Intel SDM vol. 3, 6.10).
-	 */
-	if ((r->cr0 & 1) && r->idt_limit < 31 * 8)
+	/* Exceptions up to the double fault (vector 8) must be in it: 4 bytes each in real mode, 8
+	 * in protected mode (Intel SDM vol. 3, 6.10 and 20.1.4). */
+	if (r->idt_limit < ((r->cr0 & 1) ? 9 * 8 - 1 : 9 * 4 - 1))
 		add_register_fact(
 			facts, vh_fact_add(facts, VH_FACT_VCPU_NO_IDT, v->index, r->idt_limit,
 				       "vCPU %d has no usable interrupt table (IDT limit %x): any "

@@ -64,20 +64,17 @@ const struct vh_rule vh_rule_boot_cpu_spins_aps_never_started = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_SPINNING,
 	.hung = VH_HUNG_YES,
-	.meaning = "Only the boot CPU has ever run. It is in a loop in the firmware or boot "
-		   "loader, before any operating "
-		   "system brought up the other CPUs: the firmware found something wrong and "
-		   "stopped itself "
-		   "in a dead loop, waits for something that does not come, or met an exception in "
-		   "its own "
-		   "exception handler.",
-	.shown_by = "vCPU 0 uses a full CPU. The others have used next to no CPU time since they "
-		    "were created and sleep in KVM, "
-		    "as reset or the firmware left them.",
-	.what_to_do = "Give the firmware a voice: a debug build with -debugcon file:X -global "
-		      "isa-debugcon.iobase=0x402, and a "
-		      "serial port. Try one vCPU, another firmware version, another CPU model. In "
-		      "an encrypted guest "
-		      "the cause is often a memory access that the firmware mapped wrongly.",
+	.meaning =
+		"Only the boot CPU has ever run. It is in a loop in the firmware or boot loader, "
+		"before any operating system brought up the other CPUs: the firmware found "
+		"something wrong and stopped itself in a dead loop, waits for something that "
+		"does not come, or met an exception in its own exception handler.",
+	.shown_by = "vCPU 0 uses a full CPU. The others have used next to no CPU time since "
+		    "they were created and sleep in KVM, as reset or the firmware left them.",
+	.what_to_do =
+		"Give the firmware a voice: a debug build with -debugcon file:X -global "
+		"isa-debugcon.iobase=0x402, and a serial port. Try one vCPU, another firmware "
+		"version, another CPU model. In an encrypted guest the cause is often a memory "
+		"access that the firmware mapped wrongly.",
 	.judge = judge,
 };

@@ -21,15 +21,13 @@ const struct vh_rule vh_rule_cgroup_frozen = {
 	.layer = VH_LAYER_HOST,
 	.state = VH_STATE_STOPPED,
 	.hung = VH_HUNG_YES,
-	.meaning = "The cgroup of the VMM, or one above it, is frozen: no thread of it runs until "
-		   "it is thawed.",
-	.shown_by = "cgroup v2: \"frozen 1\" in cgroup.events, while the threads sleep in state S "
-		    "and look "
-		    "idle. cgroup v1: FROZEN in freezer.state, while the threads are in state D "
-		    "and look as "
-		    "if they waited for a disk.",
-	.what_to_do = "Thaw the cgroup that is frozen. Something froze it on purpose: docker or "
-		      "podman pause, "
-		      "systemctl freeze, a checkpoint tool. Expect the guest's clock to jump.",
+	.meaning = "The cgroup of the VMM, or one above it, is frozen: no thread of it runs "
+		   "until it is thawed.",
+	.shown_by = "cgroup v2: \"frozen 1\" in cgroup.events, while the threads sleep in "
+		    "state S and look idle. cgroup v1: FROZEN in freezer.state, while the "
+		    "threads are in state D and look as if they waited for a disk.",
+	.what_to_do =
+		"Thaw the cgroup that is frozen. Something froze it on purpose: docker or podman "
+		"pause, systemctl freeze, a checkpoint tool. Expect the guest's clock to jump.",
 	.judge = judge,
 };

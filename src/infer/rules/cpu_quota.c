@@ -31,14 +31,11 @@ const struct vh_rule vh_rule_cpu_quota = {
 	.layer = VH_LAYER_HOST,
 	.state = VH_STATE_STARVED,
 	.hung = VH_HUNG_YES,
-	.meaning = "The cgroup of the VMM may use only so much CPU time in each period. Once it is "
-		   "used up, all "
-		   "its threads wait for the next period, however idle the host is. With a small "
-		   "quota the "
-		   "guest is so slow that it seems to hang.",
-	.shown_by = "nr_throttled in cpu.stat grows with nearly every period, while the vCPUs are "
-		    "ready to run "
-		    "and wait (run delay in /proc/PID/task/TID/schedstat).",
+	.meaning = "The cgroup of the VMM may use only so much CPU time in each period. Once "
+		   "it is used up, all its threads wait for the next period, however idle the "
+		   "host is. With a small quota the guest is so slow that it seems to hang.",
+	.shown_by = "nr_throttled in cpu.stat grows with nearly every period, while the vCPUs "
+		    "are ready to run and wait (run delay in /proc/PID/task/TID/schedstat).",
 	.what_to_do = "Raise or remove the quota. Mind that the VMM's own threads use it too.",
 	.judge = judge,
 };

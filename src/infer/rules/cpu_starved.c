@@ -43,9 +43,9 @@ const struct vh_rule vh_rule_cpu_starved = {
 		"threads: "
 		"real-time threads, threads of a higher priority or weight, or simply too many of "
 		"them.",
-	.shown_by = "The run delay in /proc/PID/task/TID/schedstat grows by most of the window "
-		    "while the run time "
-		    "hardly grows, and no quota explains it.",
+	.shown_by =
+		"The run delay in /proc/PID/task/TID/schedstat grows by most of the window while "
+		"the run time hardly grows, and no quota explains it.",
 	.what_to_do =
 		"Move or end the competing threads, give the VM other CPUs, or raise its weight "
 		"(cpu.weight, nice, autogroup).",

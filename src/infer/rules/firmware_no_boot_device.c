@@ -38,12 +38,15 @@ const struct vh_rule vh_rule_firmware_no_boot_device = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_IDLE,
 	.hung = VH_HUNG_YES,
-	.meaning = "The firmware looked through its boot devices, found no operating system on "
-		   "any, and waits.",
-	.shown_by = "Its message on the screen or serial console (\"No bootable device.\" of "
-		    "SeaBIOS, the shell or boot manager "
-		    "of UEFI), while the boot CPU is in firmware code and mostly halted.",
-	.what_to_do = "Check the drives, the boot order, and whether firmware (BIOS, UEFI) and "
-		      "disk fit together.",
+	.meaning =
+		"The firmware looked through its boot devices, found no operating system on any, "
+		"and waits.",
+	.shown_by =
+		"Its message on the screen or serial console (\"No bootable device.\" of "
+		"SeaBIOS, the shell or boot manager of UEFI), while the boot CPU is in firmware "
+		"code and mostly halted.",
+	.what_to_do =
+		"Check the drives, the boot order, and whether firmware (BIOS, UEFI) and disk "
+		"fit together.",
 	.judge = judge,
 };

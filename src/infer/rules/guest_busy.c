@@ -62,7 +62,8 @@ const struct vh_rule vh_rule_guest_busy = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_RUNNING,
 	.hung = VH_HUNG_NO,
-	.meaning = "vCPUs run code, in different places, with interrupts on: the guest is at work.",
+	.meaning = "vCPUs run code, in different places, with interrupts on: the guest is at "
+		   "work.",
 	.shown_by = "CPU use, RIP that is somewhere else at each look, user mode (CPL=3), IF=1.",
 	.what_to_do = "Nothing. If the guest is slow, look inside for what uses its CPUs.",
 	.judge = judge,

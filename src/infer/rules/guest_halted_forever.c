@@ -40,13 +40,12 @@ const struct vh_rule vh_rule_guest_halted_forever = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
-	.meaning = "Every vCPU executed HLT with interrupts disabled. No device and no timer can "
-		   "wake it; only an NMI or a "
-		   "reset could. Kernels and firmware do that on purpose when they give up.",
+	.meaning = "Every vCPU executed HLT with interrupts disabled. No device and no timer "
+		   "can wake it; only an NMI or a reset could. Kernels and firmware do that "
+		   "on purpose when they give up.",
 	.shown_by = "HLT=1 and IF=0 on every vCPU, looked at twice; the threads sleep in "
 		    "kvm_vcpu_block and are never woken.",
 	.what_to_do = "Read the last words on the serial console and screen: whatever halted the "
-		      "machine has mostly said "
-		      "why. Then reset.",
+		      "machine has mostly said why. Then reset.",
 	.judge = judge,
 };

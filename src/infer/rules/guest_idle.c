@@ -57,13 +57,12 @@ const struct vh_rule vh_rule_guest_idle = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_IDLE,
 	.hung = VH_HUNG_NO,
-	.meaning = "The vCPUs are halted and wait for interrupts, as an operating system does that "
-		   "has nothing to do. That is "
-		   "health, as far as it can be seen from outside: a program in it may still wait "
-		   "for something that "
-		   "never comes.",
+	.meaning = "The vCPUs are halted and wait for interrupts, as an operating system does "
+		   "that has nothing to do. That is health, as far as it can be seen from "
+		   "outside: a program in it may still wait for something that never comes.",
 	.shown_by = "HLT=1 with IF=1, hardly any CPU use, wake-ups by its timer or devices.",
-	.what_to_do = "Nothing, if it should be idle. Otherwise look inside: blocked tasks, "
-		      "network, disks.",
+	.what_to_do =
+		"Nothing, if it should be idle. Otherwise look inside: blocked tasks, network, "
+		"disks.",
 	.judge = judge,
 };

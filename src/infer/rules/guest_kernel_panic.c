@@ -38,13 +38,13 @@ const struct vh_rule vh_rule_guest_kernel_panic = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
-	.meaning = "The guest's kernel met an error that it cannot go on from, printed why, and "
-		   "stays there (panic=0).",
-	.shown_by = "\"Kernel panic - not syncing\" (or another system's like) is the last thing "
-		    "on the serial console or the "
-		    "screen. One vCPU polls or halts, the others are halted with interrupts off.",
-	.what_to_do = "The text says why. For the next time: panic=10 on the kernel's command line "
-		      "reboots it, a pvpanic "
-		      "device tells the VMM.",
+	.meaning = "The guest's kernel met an error that it cannot go on from, printed why, "
+		   "and stays there (panic=0).",
+	.shown_by =
+		"\"Kernel panic - not syncing\" (or another system's like) is the last thing on "
+		"the serial console or the screen. One vCPU polls or halts, the others are "
+		"halted with interrupts off.",
+	.what_to_do = "The text says why. For the next time: panic=10 on the kernel's command "
+		      "line reboots it, a pvpanic device tells the VMM.",
 	.judge = judge,
 };

@@ -22,12 +22,12 @@ const struct vh_rule vh_rule_guest_panicked = {
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
-	.meaning = "The guest's kernel panicked and reported it through a panic device (pvpanic, "
-		   "Hyper-V crash registers, "
-		   "S390 or ACPI); the VMM stopped the VM, as it was told to.",
+	.meaning = "The guest's kernel panicked and reported it through a panic device "
+		   "(pvpanic, Hyper-V crash registers, S390 or ACPI); the VMM stopped the VM, "
+		   "as it was told to.",
 	.shown_by = "query-status says \"guest-panicked\".",
-	.what_to_do = "Read the panic's text on the serial console or screen. Take a memory dump "
-		      "if it is not clear, then "
-		      "reset.",
+	.what_to_do =
+		"Read the panic's text on the serial console or screen. Take a memory dump if it "
+		"is not clear, then reset.",
 	.judge = judge,
 };

@@ -60,20 +60,16 @@ const struct vh_rule vh_rule_guest_spins_irqs_off = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_SPINNING,
 	.hung = VH_HUNG_YES,
-	.meaning = "A vCPU runs all the time in a small loop with interrupts disabled: a spinlock "
-		   "that nobody releases, a "
-		   "dead loop of the firmware, a driver that waits for its device. No interrupt "
-		   "can take it "
-		   "out of there.",
-	.shown_by = "The vCPU uses a full CPU, IF=0 each time it is looked at, and RIP stays "
-		    "within a few bytes. Certain where "
-		    "the code there is a loop without an exit; likely where it executes PAUSE, as "
-		    "waiting "
-		    "loops do.",
-	.what_to_do = "RIP and the code tell who waits: the symbol in the guest's kernel, or the "
-		      "firmware's module. Look what "
-		      "the other vCPUs do: one of them may hold the lock. An NMI (virsh "
-		      "inject-nmi) makes a Linux "
-		      "guest print where it is.",
+	.meaning = "A vCPU runs all the time in a small loop with interrupts disabled: a "
+		   "spinlock that nobody releases, a dead loop of the firmware, a driver that "
+		   "waits for its device. No interrupt can take it out of there.",
+	.shown_by =
+		"The vCPU uses a full CPU, IF=0 each time it is looked at, and RIP stays within "
+		"a few bytes. Certain where the code there is a loop without an exit; likely "
+		"where it executes PAUSE, as waiting loops do.",
+	.what_to_do =
+		"RIP and the code tell who waits: the symbol in the guest's kernel, or the "
+		"firmware's module. Look what the other vCPUs do: one of them may hold the lock. "
+		"An NMI (virsh inject-nmi) makes a Linux guest print where it is.",
 	.judge = judge,
 };

@@ -66,17 +66,15 @@ const struct vh_rule vh_rule_guest_spins_irqs_on = {
 	.state = VH_STATE_SPINNING,
 	.hung = VH_HUNG_YES,
 	.meaning = "A vCPU runs all the time in a small loop of kernel or firmware code, with "
-		   "interrupts enabled: it serves "
-		   "interrupts, but what it waits for never comes. A soft lockup looks like that, "
-		   "and so does the last "
-		   "loop of a panic.",
-	.shown_by = "The vCPU uses a full CPU in kernel mode, IF=1, and RIP stays within a few "
-		    "bytes of a loop that executes PAUSE "
-		    "or jumps to itself. A tight loop of work looks nearly the same: without such "
-		    "code vmhang says only "
-		    "\"possible\".",
-	.what_to_do = "Look at the guest's console for a lockup or panic message; look what its "
-		      "other vCPUs do. An NMI makes a "
-		      "Linux guest print where it is.",
+		   "interrupts enabled: it serves interrupts, but what it waits for never "
+		   "comes. A soft lockup looks like that, and so does the last loop of a "
+		   "panic.",
+	.shown_by =
+		"The vCPU uses a full CPU in kernel mode, IF=1, and RIP stays within a few bytes "
+		"of a loop that executes PAUSE or jumps to itself. A tight loop of work looks "
+		"nearly the same: without such code vmhang says only \"possible\".",
+	.what_to_do =
+		"Look at the guest's console for a lockup or panic message; look what its other "
+		"vCPUs do. An NMI makes a Linux guest print where it is.",
 	.judge = judge,
 };

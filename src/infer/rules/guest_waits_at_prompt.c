@@ -21,12 +21,13 @@ const struct vh_rule vh_rule_guest_waits_at_prompt = {
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_IDLE,
 	.hung = VH_HUNG_YES,
-	.meaning = "Boot did not get through: the boot loader, the initramfs or the emergency mode "
-		   "asks for a person.",
-	.shown_by = "The prompt is the last thing on the serial console or screen (\"grub "
-		    "rescue>\", \"(initramfs)\", \"emergency "
-		    "mode\"), and the vCPUs are idle.",
-	.what_to_do = "Read what stands above the prompt: mostly a root file system or a disk was "
-		      "not found.",
+	.meaning = "Boot did not get through: the boot loader, the initramfs or the emergency "
+		   "mode asks for a person.",
+	.shown_by =
+		"The prompt is the last thing on the serial console or screen (\"grub rescue>\", "
+		"\"(initramfs)\", \"emergency mode\"), and the vCPUs are idle.",
+	.what_to_do =
+		"Read what stands above the prompt: mostly a root file system or a disk was not "
+		"found.",
 	.judge = judge,
 };

@@ -21,7 +21,6 @@ const struct vh_rule vh_rule_incoming_migration_waits = {
 		"The VMM was started to receive a VM (-incoming) and has not received all of it.",
 	.shown_by = "query-status says \"inmigrate\".",
 	.what_to_do = "If a migration runs, wait for it. If it failed, the VM still runs on the "
-		      "source: end this "
-		      "process, and never start both.",
+		      "source: end this process, and never start both.",
 	.judge = judge,
 };

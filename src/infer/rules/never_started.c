@@ -19,12 +19,11 @@ const struct vh_rule vh_rule_never_started = {
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_PAUSED,
 	.hung = VH_HUNG_YES,
-	.meaning = "The VMM set everything up and waits for the command to start the vCPUs, which "
-		   "never came.",
-	.shown_by = "query-status says \"prelaunch\". (-S alone says nothing: libvirt gives it to "
-		    "every VM.)",
-	.what_to_do = "Start it, or find out why the management software did not: it may have died "
-		      "half-way, or still "
-		      "wait for something (a hook, a network, a disk).",
+	.meaning = "The VMM set everything up and waits for the command to start the vCPUs, "
+		   "which never came.",
+	.shown_by = "query-status says \"prelaunch\". (-S alone says nothing: libvirt gives it "
+		    "to every VM.)",
+	.what_to_do = "Start it, or find out why the management software did not: it may have "
+		      "died half-way, or still wait for something (a hook, a network, a disk).",
 	.judge = judge,
 };

@@ -36,13 +36,12 @@ const struct vh_rule vh_rule_paused_io_error = {
 	.state = VH_STATE_PAUSED,
 	.hung = VH_HUNG_YES,
 	.meaning = "A drive's request failed on the host, and the drive's error policy "
-		   "(werror/rerror=stop or enospc) "
-		   "made the VMM pause the VM rather than tell the guest.",
+		   "(werror/rerror=stop or enospc) made the VMM pause the VM rather than tell "
+		   "the guest.",
 	.shown_by = "query-status says \"io-error\". query-block names the drive: io-status "
-		    "\"nospace\" (the host's "
-		    "file system or thin pool is full) or \"failed\".",
-	.what_to_do = "Mend the storage first (make room, bring the path back), then resume the "
-		      "VM: the failed "
-		      "request is repeated. Do not reset it: that loses what is in flight.",
+		    "\"nospace\" (the host's file system or thin pool is full) or \"failed\".",
+	.what_to_do =
+		"Mend the storage first (make room, bring the path back), then resume the VM: "
+		"the failed request is repeated. Do not reset it: that loses what is in flight.",
 	.judge = judge,
 };

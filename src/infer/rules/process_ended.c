@@ -16,12 +16,11 @@ const struct vh_rule vh_rule_process_ended = {
 	.layer = VH_LAYER_HOST,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
-	.meaning = "The process was there at the first look and gone, or another one, at a later "
-		   "one. The VM is "
-		   "no more.",
+	.meaning = "The process was there at the first look and gone, or another one, at a "
+		   "later one. The VM is no more.",
 	.shown_by = "/proc/PID disappeared, or belongs to a process that started later.",
-	.what_to_do = "Look for the reason in the VMM's log and in the host's kernel log (crash, "
-		      "OOM kill, an "
-		      "orderly shutdown by somebody).",
+	.what_to_do =
+		"Look for the reason in the VMM's log and in the host's kernel log (crash, OOM "
+		"kill, an orderly shutdown by somebody).",
 	.judge = judge,
 };

@@ -17,14 +17,12 @@ const struct vh_rule vh_rule_process_stopped = {
 	.layer = VH_LAYER_HOST,
 	.state = VH_STATE_STOPPED,
 	.hung = VH_HUNG_YES,
-	.meaning = "Somebody or something stopped the whole VMM process, as \"kill -STOP\" or job "
-		   "control "
-		   "(Ctrl-Z) does. No vCPU and no device runs; the monitor accepts connections, "
-		   "because "
-		   "the kernel does that, and never answers.",
-	.shown_by = "Every thread of the process is in state T (stopped) in "
-		    "/proc/PID/task/TID/stat, and "
-		    "waits in do_signal_stop. Nothing can be said about the guest meanwhile.",
+	.meaning = "Somebody or something stopped the whole VMM process, as \"kill -STOP\" or "
+		   "job control (Ctrl-Z) does. No vCPU and no device runs; the monitor "
+		   "accepts connections, because the kernel does that, and never answers.",
+	.shown_by =
+		"Every thread of the process is in state T (stopped) in /proc/PID/task/TID/stat, "
+		"and waits in do_signal_stop. Nothing can be said about the guest meanwhile.",
 	.what_to_do =
 		"Send SIGCONT. Find out who stopped it: backup and snapshot scripts, a debugger "
 		"that "

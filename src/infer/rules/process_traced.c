@@ -36,13 +36,11 @@ const struct vh_rule vh_rule_process_traced = {
 	.layer = VH_LAYER_HOST,
 	.state = VH_STATE_STOPPED,
 	.hung = VH_HUNG_YES,
-	.meaning = "A process attached to the VMM by ptrace (gdb, strace, a core dumper) and holds "
-		   "its main "
-		   "thread or a vCPU. What is held does nothing; a held main thread also silences "
-		   "the monitor.",
+	.meaning = "A process attached to the VMM by ptrace (gdb, strace, a core dumper) and "
+		   "holds its main thread or a vCPU. What is held does nothing; a held main "
+		   "thread also silences the monitor.",
 	.shown_by = "A thread is in state t (tracing stop), with TracerPid in "
-		    "/proc/PID/task/TID/status "
-		    "naming the debugger.",
+		    "/proc/PID/task/TID/status naming the debugger.",
 	.what_to_do =
 		"Let the debugger detach, or end it: the kernel then lets the threads go on. Ask "
 		"no "

@@ -22,18 +22,16 @@ const struct vh_rule vh_rule_vcpu_blocked_on_serial = {
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_BLOCKED,
 	.hung = VH_HUNG_YES,
-	.meaning = "The guest writes to a character device (debug console, some serial ports) "
-		   "whose other end nobody reads. "
-		   "When the pipe or socket is full, the VMM retries in the vCPU's thread and "
-		   "holds its big lock "
-		   "meanwhile: the vCPU, then the whole VM stands still.",
-	.shown_by = "The vCPU's thread sleeps for 100 us at a time, thousands of times a second, "
-		    "outside of KVM_RUN (or "
-		    "blocks in a write), the device is backed by a FIFO, a terminal or a socket, "
-		    "and the monitor "
-		    "does not answer.",
-	.what_to_do = "Read from the other end. For good: back the device by a file, or by a "
-		      "socket with logfile= and "
-		      "server=on,wait=off and a reader that lives.",
+	.meaning =
+		"The guest writes to a character device (debug console, some serial ports) whose "
+		"other end nobody reads. When the pipe or socket is full, the VMM retries in the "
+		"vCPU's thread and holds its big lock meanwhile: the vCPU, then the whole VM "
+		"stands still.",
+	.shown_by = "The vCPU's thread sleeps for 100 us at a time, thousands of times a "
+		    "second, outside of KVM_RUN (or blocks in a write), the device is backed "
+		    "by a FIFO, a terminal or a socket, and the monitor does not answer.",
+	.what_to_do =
+		"Read from the other end. For good: back the device by a file, or by a socket "
+		"with logfile= and server=on,wait=off and a reader that lives.",
 	.judge = judge,
 };

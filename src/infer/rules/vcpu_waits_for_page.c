@@ -23,16 +23,13 @@ const struct vh_rule vh_rule_vcpu_waits_for_page = {
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_BLOCKED,
 	.hung = VH_HUNG_YES,
-	.meaning = "A vCPU touched a page of guest memory that is not there yet, and whoever must "
-		   "deliver it does not: the "
-		   "source of a post-copy migration, a userfaultfd handler, or the file system "
-		   "that the memory "
-		   "lies on.",
-	.shown_by = "The vCPU's thread is in KVM_RUN and sleeps in handle_userfault, or in a file "
-		    "system's page fault "
-		    "(request_wait_answer for FUSE).",
-	.what_to_do = "Bring the page's source back. A post-copy migration whose source is lost "
-		      "cannot be mended: the VM "
-		      "must be restarted from its disk.",
+	.meaning = "A vCPU touched a page of guest memory that is not there yet, and whoever "
+		   "must deliver it does not: the source of a post-copy migration, a "
+		   "userfaultfd handler, or the file system that the memory lies on.",
+	.shown_by = "The vCPU's thread is in KVM_RUN and sleeps in handle_userfault, or in a "
+		    "file system's page fault (request_wait_answer for FUSE).",
+	.what_to_do =
+		"Bring the page's source back. A post-copy migration whose source is lost cannot "
+		"be mended: the VM must be restarted from its disk.",
 	.judge = judge,
 };

@@ -36,14 +36,12 @@ const struct vh_rule vh_rule_vm_paused = {
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_PAUSED,
 	.hung = VH_HUNG_YES,
-	.meaning = "The VMM was told to stop the vCPUs (\"stop\", virsh suspend, a snapshot, a "
-		   "migration) and has not "
-		   "been told to go on.",
-	.shown_by = "query-status says \"paused\" (or another state in which no vCPU runs). From "
-		    "outside: all vCPU "
-		    "threads wait in a futex, outside of KVM_RUN, while the main loop is at rest.",
-	.what_to_do = "Find out who paused it (virsh domstate --reason, the log of the management "
-		      "software), then "
-		      "resume it.",
+	.meaning = "The VMM was told to stop the vCPUs (\"stop\", virsh suspend, a snapshot, "
+		   "a migration) and has not been told to go on.",
+	.shown_by = "query-status says \"paused\" (or another state in which no vCPU runs). "
+		    "From outside: all vCPU threads wait in a futex, outside of KVM_RUN, while "
+		    "the main loop is at rest.",
+	.what_to_do = "Find out who paused it (virsh domstate --reason, the log of the "
+		      "management software), then resume it.",
 	.judge = judge,
 };

@@ -23,14 +23,14 @@ const struct vh_rule vh_rule_vmm_internal_error = {
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
-	.meaning = "KVM gave up on a vCPU: it could not emulate an instruction, could not enter "
-		   "the guest, or met an exit "
-		   "that the VMM does not know. The VM cannot go on from there.",
-	.shown_by = "query-status says \"internal-error\". The VMM's log has \"KVM internal error. "
-		    "Suberror: N\" (1: "
-		    "emulation failed), \"kvm run failed\" or \"KVM: unknown exit reason\", with "
-		    "the registers and the "
-		    "code bytes.",
+	.meaning =
+		"KVM gave up on a vCPU: it could not emulate an instruction, could not enter the "
+		"guest, or met an exit that the VMM does not know. The VM cannot go on from "
+		"there.",
+	.shown_by =
+		"query-status says \"internal-error\". The VMM's log has \"KVM internal error. "
+		"Suberror: N\" (1: emulation failed), \"kvm run failed\" or \"KVM: unknown exit "
+		"reason\", with the registers and the code bytes.",
 	.what_to_do =
 		"Keep the log. Suberror 1 is mostly a guest that jumped into nowhere, or an "
 		"instruction that KVM's "

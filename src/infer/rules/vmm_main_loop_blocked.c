@@ -39,13 +39,13 @@ const struct vh_rule vh_rule_vmm_main_loop_blocked = {
 		"The main thread of the VMM is stuck in a system call or waits for a lock. While "
 		"it is, no device that "
 		"it serves and no monitor command makes progress; vCPUs run on until they need it.",
-	.shown_by = "query-status gets no answer within its deadline (the greeting proves nothing: "
-		    "another thread sends "
-		    "it), and the main thread waits in something else than its event loop: wchan "
-		    "and kernel stack "
-		    "say what.",
-	.what_to_do = "Mend what it waits for. Send no further monitor commands: each only queues "
-		      "up behind. Query commands "
-		      "that touch a stalled file (query-block) can cause this themselves.",
+	.shown_by =
+		"query-status gets no answer within its deadline (the greeting proves nothing: "
+		"another thread sends it), and the main thread waits in something else than its "
+		"event loop: wchan and kernel stack say what.",
+	.what_to_do =
+		"Mend what it waits for. Send no further monitor commands: each only queues up "
+		"behind. Query commands that touch a stalled file (query-block) can cause this "
+		"themselves.",
 	.judge = judge,
 };
