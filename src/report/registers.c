@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The registers of a vCPU, raw and decoded, for --verbose. */
+#include <inttypes.h>
+
+#include "report/view.h"
+
+#define CODE_LINES 8
+
+static void bits_line(struct vh_view_section *s, const char *name, uint64_t value,
+	void (*names)(uint64_t value, struct vh_buf *out))
+{
+	vh_auto_buf struct vh_buf text = {0};
+
+	names(value, &text);
+	vh_view_line(s, "%-7s %016" PRIx64 "  %s", name, value, vh_buf_str(&text));
+}
+
+static void add_state(struct vh_view_section *s, const struct vh_registers *r)
+{
+	vh_view_line(s, "%s, %s, CPL %u, interrupts %s%s%s", vh_stage_title(vh_stage_of(r)),
+		vh_registers_mode(r), r->cpl, vh_registers_if(r) ? "on" : "off",
+		r->hlt ? ", halted (HLT)" : "", r->smm ? ", in SMM" : "");
+}
+
+static void add_values(struct vh_view_section *s, const struct vh_registers *r)
+{
+	vh_view_line(s, "%-7s %016" PRIx64 "  linear %" PRIx64, "RIP", r->rip,
+		vh_registers_linear_rip(r));
+	bits_line(s, "RFLAGS", r->rflags, vh_rflags_text);
+	bits_line(s, "CR0", r->cr0, vh_cr0_text);
+	vh_view_line(s, "%-7s %016" PRIx64, "CR2", r->cr2);
+	vh_view_line(s, "%-7s %016" PRIx64, "CR3", r->cr3);
+	bits_line(s, "CR4", r->cr4, vh_cr4_text);
+	bits_line(s, "EFER", r->efer, vh_efer_text);
+	vh_view_line(s,
+		"RAX %016" PRIx64 "  RBX %016" PRIx64 "  RCX %016" PRIx64 "  RDX %016" PRIx64,
+		r->rax, r->rbx, r->rcx, r->rdx);
+	vh_view_line(s,
+		"RSI %016" PRIx64 "  RDI %016" PRIx64 "  RBP %016" PRIx64 "  RSP %016" PRIx64,
+		r->rsi, r->rdi, r->rbp, r->rsp);
+	for (int i = 0; r->is_64bit && i < 8; i += 4)
+		vh_view_line(s,
+			"R%-2d %016" PRIx64 "  R%-2d %016" PRIx64 "  R%-2d %016" PRIx64
+			"  R%-2d %016" PRIx64,
+			i + 8, r->r[i], i + 9, r->r[i + 1], i + 10, r->r[i + 2], i + 11,
+			r->r[i + 3]);
+	vh_view_line(s,
+		"CS %04x base %" PRIx64 "  SS %04x  TR %04x  GDT %" PRIx64 "+%x  IDT %" PRIx64
+		"+%x",
+		r->cs.selector, r->cs.base, r->ss.selector, r->tr.selector, r->gdt_base,
+		r->gdt_limit, r->idt_base, r->idt_limit);
+}
+
+/* Where else it was seen: RIPs that differ tell work from a spin. */
+static void add_glimpses(struct vh_view_section *s, const struct vh_vcpu *cpu)
+{
+	vh_auto_buf struct vh_buf text = {0};
+
+	for (unsigned i = 1; i < cpu->n_glimpses; i++)
+		vh_buf_printf(&text, " %" PRIx64 "%s", cpu->glimpses[i].rip,
+			cpu->glimpses[i].hlt ? " (HLT)" : "");
+	if (text.len)
+		vh_view_line(s, "RIP later:%s", vh_buf_str(&text));
+}
+
+static void add_code(struct vh_view_section *s, const struct vh_vcpu *cpu)
+{
+	vh_auto_buf struct vh_buf text = {0};
+	struct vh_str rest, line;
+
+	if (!cpu->code.seen || !vh_disassemble(&cpu->code, &cpu->regs[0], CODE_LINES, &text))
+		return;
+	vh_view_line(s, "code at RIP:");
+	rest = (struct vh_str){vh_buf_str(&text), text.len};
+	while (vh_next_line(&rest, &line))
+		vh_view_line(s, "  %.*s", (int)line.n, line.s);
+}
+
+void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu)
+{
+	struct vh_view_section *s;
+
+	if (!cpu->regs[0].valid) {
+		s = vh_view_add(v, "registers", VH_VIEW_LINES, "vCPU %d", cpu->index);
+		vh_view_line(s, "registers: %s",
+			cpu->regs_status == VH_OK ? "not a dump that vmhang can read"
+						  : vh_status_name(cpu->regs_status));
+		return;
+	}
+	s = vh_view_add(v, "registers", VH_VIEW_LINES, "vCPU %d%s", cpu->index,
+		cpu->regs_are_guest ? "" : ": NOT the guest's registers (the guest is encrypted)");
+	/* What the dump of an encrypted guest would decode to means nothing. */
+	if (cpu->regs_are_guest)
+		add_state(s, &cpu->regs[0]);
+	add_values(s, &cpu->regs[0]);
+	if (!cpu->regs_are_guest)
+		return;
+	add_glimpses(s, cpu);
+	add_code(s, cpu);
+}

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "report/view.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/units.h"
+#include "report/shell.h"
+
+#define MAX_SOURCES 4
+/* Facts of one kind about different vCPUs: more than this many are told as one. */
+#define MAX_ALIKE 3
+
+struct vh_view_section *vh_view_add(
+	struct vh_view *v, const char *id, enum vh_view_kind kind, const char *fmt, ...)
+{
+	struct vh_view_section *s = vh_alloc(sizeof(*s));
+	vh_auto_free char *heading = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&heading, fmt, args) < 0)
+		heading = NULL;
+	va_end(args);
+	VH_PUSH(v->sections, v->n_sections) = s;
+	s->id = id;
+	s->heading = vh_escaped(heading);
+	s->kind = kind;
+	return s;
+}
+
+static char *escaped_format(const char *fmt, va_list args)
+{
+	char *text = NULL;
+
+	if (vasprintf(&text, fmt, args) < 0)
+		text = NULL;
+	char *shown = vh_escaped(text);
+
+	free(text);
+	return shown;
+}
+
+void vh_view_line(struct vh_view_section *s, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	VH_PUSH(s->items, s->n_items).text = escaped_format(fmt, args);
+	va_end(args);
+}
+
+void vh_view_cell(struct vh_view_section *s, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	char *text = escaped_format(fmt, args);
+
+	va_end(args);
+	if (!text[0])
+		vh_replace(&text, "-");
+	VH_PUSH(s->cells, s->n_cells) = text;
+}
+
+void vh_view_percent(struct vh_view_section *s, double share)
+{
+	if (isnan(share))
+		vh_view_cell(s, "-");
+	else
+		vh_view_cell(s, "%.1f", 100 * share);
+}
+
+char *vh_view_sources(const struct vh_case *c, const struct vh_fact *f)
+{
+	const char *seen[MAX_SOURCES];
+	struct vh_buf out = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_evidence; i++) {
+		if (f->evidence[i] >= c->n_evidence)
+			continue;
+		const char *source = c->evidence[f->evidence[i]]->source;
+		size_t k = 0;
+
+		while (k < n && strcmp(seen[k], source) != 0)
+			k++;
+		if (k < n)
+			continue;
+		if (n == MAX_SOURCES) {
+			vh_buf_puts(&out, ", ...");
+			break;
+		}
+		seen[n++] = source;
+		vh_buf_puts(&out, n > 1 ? ", " : "");
+		vh_escape(&out, vh_str(source), false);
+	}
+	return out.len ? vh_buf_steal(&out) : NULL;
+}
+
+/* "1, 2 and 5-7" in short: "1-2, 5-7". */
+static void put_vcpus(struct vh_buf *out, const struct vh_fact *const *facts, size_t n,
+	enum vh_fact_id id, int skip)
+{
+	int first = -1, last = -1;
+	bool some = false;
+
+	for (size_t i = 0; i <= n; i++) {
+		int vcpu =
+			i < n && facts[i]->id == id && facts[i]->vcpu != skip ? facts[i]->vcpu : -1;
+
+		if (i < n && vcpu < 0)
+			continue;
+		if (i < n && last >= 0 && vcpu == last + 1) {
+			last = vcpu;
+			continue;
+		}
+		if (first >= 0) {
+			vh_buf_printf(out, "%s%d", some ? ", " : "", first);
+			if (last > first)
+				vh_buf_printf(out, "-%d", last);
+			some = true;
+		}
+		first = last = vcpu;
+	}
+}
+
+static size_t count_alike(
+	const struct vh_fact *const *facts, size_t n, enum vh_fact_id id, size_t before)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < VH_MIN(n, before); i++)
+		count += facts[i]->id == id && facts[i]->vcpu >= 0;
+	return count;
+}
+
+/* Facts as items; many of one kind become the first of them and "the same of vCPUs 2-63". */
+static void add_facts(struct vh_view_section *s, const struct vh_case *c,
+	const struct vh_fact *const *facts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct vh_fact *f = facts[i];
+		bool alike = f->vcpu >= 0 && count_alike(facts, n, f->id, n) > MAX_ALIKE;
+
+		if (alike && count_alike(facts, n, f->id, i))
+			continue;
+		struct vh_view_item *item = &VH_PUSH(s->items, s->n_items);
+		vh_auto_buf struct vh_buf text = {0};
+
+		vh_escape(&text, vh_str(f->text), false);
+		if (alike) {
+			vh_buf_puts(&text, "; the same goes for vCPUs ");
+			put_vcpus(&text, facts, n, f->id, f->vcpu);
+		}
+		item->text = vh_buf_steal(&text);
+		item->sources = vh_view_sources(c, f);
+	}
+}
+
+static void add_against(struct vh_view *v, const struct vh_report *r)
+{
+	const struct vh_cause *cause = r->verdict->cause;
+	struct vh_view_section *s = vh_view_add(v, "against", VH_VIEW_ITEMS, "Against");
+
+	add_facts(s, r->c, cause->against, cause->n_against);
+	for (size_t i = 0; i < cause->n_limits; i++)
+		vh_view_line(s, "less sure, for %s", cause->limits[i]);
+}
+
+static void add_ruled_out(struct vh_view *v, const struct vh_report *r)
+{
+	struct vh_view_section *s = vh_view_add(v, "ruled-out", VH_VIEW_ITEMS, "Ruled out");
+
+	for (size_t i = 0; i < r->verdict->n_ruled_out; i++) {
+		const struct vh_cause *cause = r->verdict->ruled_out[i];
+		const struct vh_fact *by = cause->n_against ? cause->against[0] : NULL;
+
+		vh_view_line(s, "%s: %s", cause->title, by ? by->text : "refuted");
+		if (by)
+			s->items[s->n_items - 1].sources = vh_view_sources(r->c, by);
+	}
+}
+
+static void add_others(struct vh_view *v, const struct vh_report *r)
+{
+	struct vh_view_section *s =
+		vh_view_add(v, "others", VH_VIEW_ITEMS, "Other possible causes");
+
+	for (size_t i = 0; i < r->verdict->n_causes; i++) {
+		const struct vh_cause *cause = r->verdict->causes[i];
+
+		if (cause == r->verdict->cause)
+			continue;
+		vh_view_line(s, "%s (%s, %s)%s%s", cause->title, cause->rule->id,
+			vh_confidence_name(cause->confidence), cause->n_for ? ": " : "",
+			cause->n_for ? cause->for_[0]->text : "");
+		if (cause->n_for)
+			s->items[s->n_items - 1].sources = vh_view_sources(r->c, cause->for_[0]);
+	}
+}
+
+static void add_not_seen(struct vh_view *v, const struct vh_report *r)
+{
+	struct vh_view_section *s = vh_view_add(v, "not-seen", VH_VIEW_ITEMS, "Not seen");
+
+	for (size_t i = 0; i < r->verdict->n_not_seen; i++) {
+		const struct vh_not_seen *n = &r->verdict->not_seen[i];
+
+		vh_view_line(s, "%s: %s%s%s%s", n->what, n->why, n->how ? " (to see it: " : "",
+			n->how ? n->how : "", n->how ? ")" : "");
+	}
+}
+
+static void add_next(struct vh_view *v, const struct vh_report *r)
+{
+	struct vh_view_section *s = vh_view_add(v, "next", VH_VIEW_STEPS, "Next");
+	const struct vh_verdict *verdict = r->verdict;
+
+	for (size_t i = 0; i < verdict->n_next; i++) {
+		vh_view_line(s, "%s", verdict->next[i].text);
+		if (verdict->next[i].command)
+			s->items[s->n_items - 1].command =
+				vh_shell_command(verdict->next[i].command, r->model);
+	}
+	if (!verdict->cause || verdict->hung == VH_HUNG_NO)
+		return;
+	vh_view_line(s, "read what this cause means and how it is told from others");
+	s->items[s->n_items - 1].command =
+		vh_asprintf("vmhang explain %s", verdict->cause->rule->id);
+}
+
+static void add_sections(struct vh_view *v, const struct vh_report *r)
+{
+	const struct vh_verdict *verdict = r->verdict;
+	struct vh_view_section *s;
+
+	if (verdict->cause) {
+		s = vh_view_add(v, "because", VH_VIEW_ITEMS, "Because");
+		add_facts(s, r->c, verdict->cause->for_, verdict->cause->n_for);
+		add_against(v, r);
+	} else {
+		s = vh_view_add(v, "seen", VH_VIEW_ITEMS, "What is seen");
+		add_facts(s, r->c, (const struct vh_fact *const *)r->facts->list, r->facts->n);
+	}
+	add_ruled_out(v, r);
+	add_others(v, r);
+	add_not_seen(v, r);
+	s = vh_view_add(v, "remarks", VH_VIEW_ITEMS, "Remarks");
+	for (size_t i = 0; i < verdict->n_remarks; i++)
+		vh_view_line(s, "%s", verdict->remarks[i]);
+	add_next(v, r);
+}
+
+static void put_part(struct vh_buf *out, const char *fmt, ...) VH_PRINTF(2, 3);
+static void put_part(struct vh_buf *out, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vh_auto_free char *text = escaped_format(fmt, args);
+	va_end(args);
+	vh_buf_printf(out, "%s%s", out->len ? ", " : "", text);
+}
+
+static void put_vmm(struct vh_buf *out, const struct vh_model *m)
+{
+	const int *version = m->monitor.version;
+
+	if (m->monitor.state == VH_MONITOR_ANSWERED && version[0] >= 0)
+		put_part(out, "%s %d.%d.%d", vh_vmm_name(m->vm->vmm), version[0],
+			VH_MAX(version[1], 0), VH_MAX(version[2], 0));
+	else
+		put_part(out, "%s", vh_vmm_name(m->vm->vmm));
+	if (m->vm->libvirt.managed || m->vm->libvirt.answered)
+		put_part(out, "libvirt %s", m->vm->libvirt.uri ? m->vm->libvirt.uri : "domain");
+	if (m->confidential != VH_CONF_NONE)
+		put_part(out, "encrypted (%s)", vh_conf_kind_name(m->confidential));
+}
+
+static char *identity(const struct vh_report *r)
+{
+	const struct vh_vm *vm = r->c->vm;
+	struct vh_buf out = {0};
+	char when[40] = "";
+	time_t t = (time_t)(r->c->began_wall_ns / VH_NS_PER_S);
+	struct tm tm;
+
+	put_part(&out, "pid %d", (int)vm->id.pid);
+	if (vm->vcpus)
+		put_part(&out, "%u vCPU%s", vm->vcpus, vm->vcpus == 1 ? "" : "s");
+	if (vm->memory_bytes)
+		put_part(&out, "%s", vh_bytes_text(vm->memory_bytes).s);
+	if (vm->accel != VH_ACCEL_UNKNOWN)
+		put_part(&out, "%s", vh_accel_name(vm->accel));
+	put_vmm(&out, r->model);
+	if (r->c->window_ns)
+		put_part(&out, "seen for %s", vh_duration_text(r->c->window_ns).s);
+	else
+		put_part(&out, "seen once");
+	if (r->c->passive)
+		put_part(&out, "not asked (--passive)");
+	if (t > 0 && gmtime_r(&t, &tm) && strftime(when, sizeof(when), "%F %T UTC", &tm))
+		put_part(&out, "%s", when);
+	return vh_buf_steal(&out);
+}
+
+static void section_free(struct vh_view_section *s)
+{
+	for (size_t i = 0; i < s->n_items; i++) {
+		free(s->items[i].text);
+		free(s->items[i].sources);
+		free(s->items[i].command);
+	}
+	for (size_t i = 0; i < s->n_cells; i++)
+		free(s->cells[i]);
+	free(s->items);
+	free(s->cells);
+	free(s->heading);
+	free(s);
+}
+
+static void drop_empty(struct vh_view *v)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < v->n_sections; i++) {
+		if (v->sections[i]->n_items || v->sections[i]->n_cells)
+			v->sections[kept++] = v->sections[i];
+		else
+			section_free(v->sections[i]);
+	}
+	v->n_sections = kept;
+}
+
+struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
+{
+	static const char *const answers[] = {
+		[VH_HUNG_UNKNOWN] = "could not tell",
+		[VH_HUNG_YES] = "hung",
+		[VH_HUNG_NO] = "healthy",
+	};
+	struct vh_view *v = vh_alloc(sizeof(*v));
+	const struct vh_cause *cause = r->verdict->cause;
+
+	v->name = vh_escaped(r->c->vm->name);
+	v->hung = r->verdict->hung;
+	v->answer = answers[v->hung];
+	v->headline = vh_escaped(r->verdict->headline);
+	v->confidence = cause ? vh_confidence_name(cause->confidence) : NULL;
+	v->identity = identity(r);
+	add_sections(v, r);
+	if (verbose)
+		vh_view_add_tables(v, r);
+	drop_empty(v);
+	return v;
+}
+
+void vh_view_free(struct vh_view *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->n_sections; i++)
+		section_free(v->sections[i]);
+	free(v->sections);
+	free(v->name);
+	free(v->headline);
+	free(v->identity);
+	free(v);
+}
