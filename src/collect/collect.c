@@ -114,5 +114,10 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	vh_sleep_until_ns(first_ns + window_ns);
 	c->window_ns = vh_now_ns() - first_ns;
 	look(host, c, VH_LAST, &gone);
+	if (options->passive)
+		return c;
+	vh_collect_monitor(host, c, options);
+	/* Did the touch change anything? */
+	look(host, c, VH_AFTER, &gone);
 	return c;
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What libvirt itself knows of the VM. None of it waits for QEMU or for the domain's job lock. */
+#include <errno.h>
+
+#include "collect/session.h"
+
+typedef struct vh_error *(*reader)(
+	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text);
+
+static const struct {
+	const char *source;
+	const char *where;
+	reader read;
+	enum vh_round round;
+} readings[] = {
+	{"libvirt.domain-xml", "virDomainGetXMLDesc", vh_libvirt_xml, VH_ONCE},
+	{"libvirt.state", "virDomainGetState, virDomainGetControlInfo", vh_libvirt_state, VH_ASKED},
+	{"libvirt.job", "virDomainGetJobStats", vh_libvirt_job, VH_ASKED},
+	{"libvirt.stats", "virDomainListGetStats", vh_libvirt_stats, VH_ASKED},
+};
+
+static enum vh_status status_of(const struct vh_error *err)
+{
+	return err->code == EBUSY ? VH_FAILED : vh_status_of_errno(err->code);
+}
+
+static bool open_libvirt(struct vh_session *s)
+{
+	const struct vh_vm *vm = s->c->vm;
+	struct vh_deadline step = vh_deadline_min(s->total, vh_deadline_in(2 * s->step_ns));
+	vh_auto_error struct vh_error *err = NULL;
+	const char *uri = s->options->libvirt_uri ? s->options->libvirt_uri : vm->libvirt.uri;
+	int64_t began = vh_now_ns();
+
+	s->lv = vh_libvirt_open(uri ? uri : "qemu:///system", step, &err);
+	if (s->lv)
+		return true;
+	struct vh_evidence *e =
+		vh_case_add(s->c, VH_ASKED, "libvirt.state", NULL, uri ? uri : "qemu:///system");
+
+	e->took_ns = vh_now_ns() - began;
+	vh_evidence_fail(e, status_of(err), err->code, "%s", err->message);
+	return false;
+}
+
+void vh_session_ask_libvirt(struct vh_session *s)
+{
+	const struct vh_vm *vm = s->c->vm;
+
+	if (!vm->libvirt.managed)
+		return;
+	if (s->options->no_libvirt || !vm->uuid) {
+		vh_case_add_skipped(s->c, VH_ASKED, "libvirt.state", NULL, "libvirt",
+			vm->uuid ? "libvirt was not to be asked"
+				 : "the VM's UUID, by which libvirt knows it, is unknown");
+		return;
+	}
+	if (!open_libvirt(s))
+		return;
+	for (size_t i = 0; i < VH_ARRAY_SIZE(readings); i++) {
+		struct vh_deadline step = vh_deadline_min(s->total, vh_deadline_in(s->step_ns));
+		vh_auto_free char *text = NULL;
+		int64_t began = vh_now_ns();
+		vh_auto_error struct vh_error *err = readings[i].read(s->lv, vm->uuid, step, &text);
+		struct vh_evidence *e = vh_case_add(
+			s->c, readings[i].round, readings[i].source, NULL, readings[i].where);
+
+		e->at_ns = began - s->c->began_ns;
+		e->took_ns = vh_now_ns() - began;
+		if (!err) {
+			vh_evidence_set_data(e, text, strlen(text));
+			continue;
+		}
+		vh_evidence_fail(e, status_of(err), err->code, "%s", err->message);
+		/* The agent is gone after a time-out: it would say the same of all that follows. */
+		if (err->code == ETIMEDOUT)
+			break;
+	}
+}

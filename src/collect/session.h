@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One conversation with a VM's monitor, directly or through libvirt: asks, puts the answers into
+ * the case, and knows when to stop. Internal to the collectors that touch the VM.
+ */
+#pragma once
+
+#include "collect/collect.h"
+#include "collect/plan.h"
+#include "collect/qmp.h"
+#include "discover/libvirt.h"
+
+/* What is needed of a register dump to go on asking; decoding it is decode's. */
+struct vh_vcpu_view {
+	int64_t index;    /* QEMU's cpu-index */
+	bool known;       /* a dump was read */
+	bool halted;      /* HLT=1 */
+	bool moved;       /* its RIP was in different pages: more than one small loop */
+	uint64_t rip;     /* RIP, EIP */
+	uint64_t address; /* linear: CS base + RIP */
+	unsigned dumps;   /* read so far */
+};
+/* Takes one `info registers` text of x86. */
+void vh_vcpu_view_take(struct vh_vcpu_view *v, struct vh_str text);
+
+struct vh_session {
+	struct vh_host *host;
+	struct vh_case *c;
+	const struct vh_collect_options *options;
+	struct vh_guard *guard;
+	struct vh_deadline total; /* of everything */
+	int64_t step_ns;          /* of one question */
+	struct vh_outlook outlook;
+	struct vh_qmp *qmp;    /* one of these two */
+	struct vh_libvirt *lv; /* (also open beside qmp for libvirt's own evidence) */
+	bool through_libvirt;
+	bool unaskable; /* there is no monitor that anybody could ask */
+	char *over;     /* why nothing more is asked; NULL while it goes on */
+	struct vh_vcpu_view *vcpus;
+	size_t n_vcpus;
+	bool running;                      /* the vCPUs are let run: a second look can differ */
+	uint64_t major, minor;             /* QEMU's version; 0 unknown */
+	struct json_object *blockstats[2]; /* asked, asked again */
+};
+
+/* Takes the passive evidence into account and opens nothing. */
+void vh_session_begin(struct vh_session *s, struct vh_host *host, struct vh_case *c,
+	const struct vh_collect_options *options);
+/* Connects. False where there is nobody to ask: the case says why, and s->over is set. */
+bool vh_session_open(struct vh_session *s);
+void vh_session_end(struct vh_session *s);
+
+/* libvirt's own view of the VM (src/collect/libvirt.c). */
+void vh_session_ask_libvirt(struct vh_session *s);
+
+/* True while another question makes sense; else s->over tells why not. */
+bool vh_session_goes_on(struct vh_session *s);
+/* One QMP command within the step's deadline; arguments are borrowed. */
+void vh_session_ask(struct vh_session *s, const char *command, struct json_object *arguments,
+	struct vh_qmp_answer *a);
+/* One HMP line, as seen from a vCPU (-1: any). The answer's value is a string. */
+void vh_session_ask_hmp(
+	struct vh_session *s, const char *line, int64_t cpu, struct vh_qmp_answer *a);
+/* The text of such an answer; empty where it is none. */
+struct vh_str vh_session_text(const struct vh_qmp_answer *a);
+/* Adds an answer to the case; where as "QMP query-status". */
+struct vh_evidence *vh_session_add(struct vh_session *s, enum vh_round round, const char *source,
+	const char *subject, const char *where, const struct vh_qmp_answer *a);
+
+/* guest.code of one vCPU, guest.screen (src/collect/guestview.c). */
+void vh_session_read_code(struct vh_session *s, const struct vh_vcpu_view *v);
+void vh_session_read_screen(struct vh_session *s);
+/* guest.screendump (src/collect/screendump.c); the first names what forbids it. */
+void vh_session_object_to_screendump(struct vh_session *s);
+void vh_session_take_screendump(struct vh_session *s);
