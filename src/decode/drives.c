@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The block devices: query-blockstats, twice, and query-block (QEMU qapi/block-core.json). */
+#include "decode/decoder.h"
+
+/* A drive by what the answers call it: device ("virtio0"), else the device's QOM path, else the
+ * node. NULL where the object has none, or beyond the cap. */
+static struct vh_drive_view *drive_get(struct vh_model *m, struct json_object *o, bool create)
+{
+	const char *device = vh_json_string(o, "device", "");
+	const char *qdev = vh_json_string(o, "qdev", "");
+	const char *node = vh_json_string(o, "node-name", "");
+
+	if (!*node)
+		node = vh_json_string(vh_json_at(o, "inserted", NULL), "node-name", "");
+	const char *names[] = {device, node, qdev};
+
+	for (size_t k = 0; k < VH_ARRAY_SIZE(names); k++)
+		for (size_t i = 0; *names[k] && i < m->n_drives; i++)
+			if (vh_streq(m->drives[i].name, names[k]))
+				return &m->drives[i];
+	const char *name = *device ? device : *node ? node : qdev;
+
+	if (!create || !*name || m->n_drives >= VH_MAX_DRIVES)
+		return NULL;
+	VH_PUSH(m->drives, m->n_drives) =
+		(struct vh_drive_view){.name = vh_strdup(name), .idle_ns = -1};
+	return &m->drives[m->n_drives - 1];
+}
+
+static uint64_t number(struct json_object *o, const char *key)
+{
+	uint64_t value = 0;
+
+	vh_json_u64(o, key, &value);
+	return value;
+}
+
+static void take_stats(struct vh_model *m, struct json_object *list, int sample)
+{
+	if (!json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+		struct json_object *stats = vh_json_at(one, "stats", NULL);
+		struct vh_drive_view *v = drive_get(m, one, true);
+		uint64_t reads, writes;
+		int64_t idle;
+
+		if (!v || !vh_json_u64(stats, "rd_operations", &reads) ||
+			!vh_json_u64(stats, "wr_operations", &writes))
+			continue;
+		v->rd_ops[sample] = reads;
+		v->wr_ops[sample] = writes;
+		v->has_stats[sample] = true;
+		v->failed = number(stats, "failed_rd_operations") +
+			    number(stats, "failed_wr_operations") +
+			    number(stats, "failed_flush_operations");
+		/* Only there once a request has been made. */
+		if (vh_json_i64(stats, "idle_time_ns", &idle) && idle >= 0)
+			v->idle_ns = idle;
+	}
+}
+
+static void take_blocks(struct vh_model *m, struct json_object *list)
+{
+	if (!json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+		struct vh_drive_view *v = drive_get(m, one, true);
+		const char *file = vh_json_string(vh_json_at(one, "inserted", NULL), "file", NULL);
+		const char *io_status = vh_json_string(one, "io-status", NULL);
+
+		if (v && file)
+			vh_replace(&v->file, file);
+		if (v && io_status)
+			vh_replace(&v->io_status, io_status);
+	}
+}
+
+/* Where query-block was not asked, the command line says which file it is. */
+static void take_command_line(struct vh_model *m)
+{
+	for (size_t i = 0; i < m->n_drives; i++)
+		for (size_t k = 0; k < m->vm->n_drives && !m->drives[i].file; k++)
+			if (vh_streq(m->drives[i].name, m->vm->drives[k].id))
+				m->drives[i].file = vh_strdup(m->vm->drives[k].file);
+}
+
+void vh_decode_drives(struct vh_decoder *d)
+{
+	vh_auto_json struct json_object *first =
+		vh_seek_json(&d->in, "qmp.query-blockstats", "", VH_ASKED);
+	vh_auto_json struct json_object *again =
+		vh_seek_json(&d->in, "qmp.query-blockstats", "", VH_ASKED_AGAIN);
+	vh_auto_json struct json_object *blocks =
+		vh_seek_json(&d->in, "qmp.query-block", "", VH_N_ROUND);
+
+	take_stats(d->m, first, 0);
+	take_stats(d->m, again, 1);
+	take_blocks(d->m, blocks);
+	take_command_line(d->m);
+}

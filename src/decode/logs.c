@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* QEMU's log, the guest's consoles and the host's kernel log, and what is recognised in them. */
+#include "decode/decoder.h"
+#include "decode/logscan.h"
+
+#define MAX_LINE    200
+#define NEAR_END    8 /* lines: a prompt that much has been printed behind is not waiting */
+#define MAX_SCANNED (1u << 20)
+
+/* "Jobs of the VM": a number of the line is the process or one of its threads. */
+static bool names_us(const struct vh_model *m, struct vh_str line)
+{
+	for (size_t i = 0; i < line.n;) {
+		size_t begin = i;
+		uint64_t number;
+
+		while (i < line.n && line.s[i] >= '0' && line.s[i] <= '9')
+			i++;
+		if (i == begin) {
+			i++;
+			continue;
+		}
+		if (i - begin > 9 ||
+			!vh_parse_u64((struct vh_str){line.s + begin, i - begin}, 10, &number) ||
+			number <= 1)
+			continue;
+		if ((pid_t)number == m->vm->id.pid)
+			return true;
+		for (size_t k = 0; k < m->n_threads; k++)
+			if ((pid_t)number == m->threads[k]->tid)
+				return true;
+	}
+	return false;
+}
+
+static bool fits(const struct vh_model *m, const struct vh_log_pattern *p, enum vh_log_kind kind,
+	struct vh_str line, size_t lines_left)
+{
+	if (!(p->kinds >> kind & 1) || vh_str_find(line, p->needle[0]) < 0)
+		return false;
+	if (p->needle[1] && vh_str_find(line, p->needle[1]) < 0)
+		return false;
+	if (p->not_with && vh_str_find(line, p->not_with) >= 0)
+		return false;
+	if (p->where == VH_LOG_NEAR_END && lines_left > NEAR_END)
+		return false;
+	return p->where != VH_LOG_OURS || names_us(m, line);
+}
+
+/* Escaped, and cut to MAX_LINE bytes between two characters. */
+static char *cut_line(struct vh_str line)
+{
+	struct vh_buf out = {0};
+
+	line = vh_str_trim(line);
+	vh_escape(&out, (struct vh_str){line.s, VH_MIN(line.n, MAX_LINE)}, false);
+	size_t n = 0;
+
+	while (n < out.len) {
+		size_t one = vh_utf8_length((struct vh_str){out.data + n, out.len - n}, NULL);
+
+		if (n + VH_MAX(one, 1) > MAX_LINE)
+			break;
+		n += VH_MAX(one, 1);
+	}
+	char *cut = vh_strndup(vh_buf_str(&out), n);
+
+	vh_buf_free(&out);
+	return cut;
+}
+
+/* A later line of the same meaning in the same log takes the place of an earlier one. */
+static void note_hit(struct vh_model *m, const struct vh_log_pattern *p, struct vh_str line,
+	enum vh_log_kind kind, size_t evidence)
+{
+	for (size_t i = 0; i < m->n_hits; i++)
+		if (m->hits[i].evidence == evidence && vh_streq(m->hits[i].id, p->id)) {
+			free(m->hits[i].line);
+			memmove(&m->hits[i], &m->hits[i + 1],
+				(m->n_hits - 1 - i) * sizeof(*m->hits));
+			m->hits[m->n_hits - 1] = (struct vh_log_hit){
+				p->id, p->meaning, cut_line(line), evidence, kind};
+			return;
+		}
+	VH_PUSH(m->hits, m->n_hits) =
+		(struct vh_log_hit){p->id, p->meaning, cut_line(line), evidence, kind};
+}
+
+/* What lies before the last boot banner belongs to an earlier life of the guest. */
+static struct vh_str last_boot(struct vh_str text, size_t *lines)
+{
+	struct vh_str rest = text, line;
+
+	*lines = 0;
+	while (vh_next_line(&rest, &line)) {
+		if (vh_log_is_boot_banner(line)) {
+			text = (struct vh_str){line.s, text.s + text.n - line.s};
+			*lines = 0;
+		}
+		*lines += vh_str_trim(line).n > 0;
+	}
+	return text;
+}
+
+void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, size_t evidence)
+{
+	struct vh_str line;
+	size_t lines = SIZE_MAX;
+
+	if (text.n > MAX_SCANNED)
+		text = (struct vh_str){text.s + text.n - MAX_SCANNED, MAX_SCANNED};
+	if (kind == VH_LOG_SERIAL)
+		text = last_boot(text, &lines);
+	while (vh_next_line(&text, &line)) {
+		if (!vh_str_trim(line).n)
+			continue;
+		lines--;
+		for (size_t i = 0; i < vh_n_log_patterns; i++)
+			if (fits(m, &vh_log_patterns[i], kind, line, lines)) {
+				note_hit(m, &vh_log_patterns[i], line, kind, evidence);
+				break;
+			}
+	}
+}
+
+/* One log file at position begin..end of its source's range. */
+static void decode_log(struct vh_decoder *d, enum vh_log_kind kind, size_t begin, size_t end)
+{
+	const struct vh_evidence *newest = d->in.list[end - 1].e;
+	const char *source = newest->source, *path = newest->subject;
+	const struct vh_found *first = vh_seek(&d->in, source, path, VH_FIRST);
+	const struct vh_found *last = vh_seek(&d->in, source, path, VH_LAST);
+	const struct vh_found *data = vh_seek_data(&d->in, source, path, VH_N_ROUND);
+	struct vh_log_view v = {.kind = kind,
+		.path = vh_strdup(path),
+		.status = newest->status,
+		.evidence = data ? data->index : d->in.list[end - 1].index};
+
+	v.age_ns = -1;
+	for (size_t i = begin; i < end; i++) {
+		const struct vh_evidence *e = d->in.list[i].e;
+		int64_t size = vh_evidence_number(e, "size", -1);
+
+		v.age_ns = VH_MAX(vh_evidence_number(e, "age_ns", v.age_ns), -1);
+		v.size_bytes = size >= 0 ? (uint64_t)size : v.size_bytes;
+	}
+	if (first && last)
+		v.grew = vh_evidence_number(last->e, "size", -1) !=
+				 vh_evidence_number(first->e, "size", -1) &&
+			 vh_evidence_number(last->e, "size", -1) >= 0;
+	if (data) {
+		v.tail = vh_evidence_text(data->e);
+		vh_log_scan(d->m, v.tail, kind, v.evidence);
+	}
+	VH_PUSH(d->m->logs, d->m->n_logs) = v;
+}
+
+static void decode_logs_of(struct vh_decoder *d, const char *source, enum vh_log_kind kind)
+{
+	size_t begin, end, i;
+
+	vh_lookup_source(&d->in, source, &begin, &end);
+	for (; begin < end && d->m->n_logs < VH_MAX_LOGS; begin = i) {
+		for (i = begin; i < end && strcmp(d->in.list[i].e->subject,
+						   d->in.list[begin].e->subject) == 0;)
+			i++;
+		decode_log(d, kind, begin, i);
+	}
+}
+
+/* "[12345.678901] text": older than the process, it is about something else. */
+static bool is_older_than_us(const struct vh_decoder *d, struct vh_str line)
+{
+	double started = (double)d->m->vm->id.start_ticks / d->ticks_per_s, at;
+	struct vh_str stamp;
+
+	if (!vh_str_starts(line, "["))
+		return false;
+	line = (struct vh_str){line.s + 1, line.n - 1};
+	return vh_next_part(&line, ']', &stamp) && vh_parse_double(vh_str_trim(stamp), &at) &&
+	       at < started - 1;
+}
+
+static void decode_kernel_log(struct vh_decoder *d)
+{
+	const struct vh_found *f = vh_seek(&d->in, "host.kmsg", "", VH_N_ROUND);
+	struct vh_str text = vh_evidence_text(f ? f->e : NULL), rest = text, line;
+
+	if (!f)
+		return;
+	while (vh_next_line(&rest, &line) && is_older_than_us(d, line))
+		text = rest;
+	VH_PUSH(d->m->logs, d->m->n_logs) = (struct vh_log_view){.kind = VH_LOG_HOST_KERNEL,
+		.path = vh_strdup("kernel log of the host"),
+		.status = f->e->status,
+		.age_ns = -1,
+		.size_bytes = text.n,
+		.tail = text,
+		.evidence = f->index};
+	vh_log_scan(d->m, text, VH_LOG_HOST_KERNEL, f->index);
+}
+
+void vh_decode_logs(struct vh_decoder *d)
+{
+	decode_logs_of(d, "log.qemu", VH_LOG_QEMU);
+	decode_logs_of(d, "log.serial", VH_LOG_SERIAL);
+	decode_kernel_log(d);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "decode/model.h"
+
+#include "decode/decoder.h"
+
+#define DEFAULT_TICKS_PER_S 100
+
+static double ticks_per_s(const struct vh_lookup *in)
+{
+	uint64_t ticks;
+
+	if (vh_parse_u64(vh_str_trim(vh_seek_text(in, "host.clock-ticks", "", VH_N_ROUND)), 10,
+		    &ticks) &&
+		ticks > 0 && ticks <= 1000000)
+		return (double)ticks;
+	return DEFAULT_TICKS_PER_S;
+}
+
+/* The machine is the last line of host.uname; a case that does not tell is taken for x86. */
+static bool is_x86(const struct vh_lookup *in)
+{
+	struct vh_str rest = vh_seek_text(in, "host.uname", "", VH_N_ROUND), word;
+	struct vh_str machine = {NULL, 0};
+
+	while (vh_next_word(&rest, &word))
+		machine = word;
+	return !machine.n || vh_str_is(machine, "x86_64") || vh_str_is(machine, "unknown");
+}
+
+struct vh_model *vh_model_build(const struct vh_case *c)
+{
+	struct vh_model *m = vh_alloc(sizeof(*m));
+	struct vh_decoder d = {.m = m};
+
+	m->c = c;
+	m->vm = c->vm;
+	vh_lookup_init(&d.in, c);
+	d.ticks_per_s = ticks_per_s(&d.in);
+	d.x86 = is_x86(&d.in);
+	vh_decode_confidential(&d);
+	vh_decode_cgroup(&d);
+	vh_decode_threads(&d);
+	vh_decode_vcpus(&d);
+	vh_decode_counters(&d);
+	vh_decode_monitor(&d);
+	vh_decode_drives(&d);
+	vh_decode_process(&d);
+	vh_decode_host(&d);
+	vh_decode_logs(&d);
+	vh_decode_screen(&d);
+	vh_decode_serial_full(&d);
+	vh_lookup_free(&d.in);
+	return m;
+}
+
+static void monitor_free(struct vh_monitor_view *v)
+{
+	for (size_t i = 0; i < v->n_events; i++) {
+		free(v->events[i].name);
+		free(v->events[i].text);
+	}
+	free(v->events);
+	free(v->address);
+	free(v->why);
+	free(v->run_state);
+	free(v->failed_command);
+}
+
+static void vcpu_free(struct vh_vcpu *v)
+{
+	vh_counters_free(&v->kvm);
+	free(v->qom_path);
+	free(v->lapic);
+	free(v);
+}
+
+static void lists_free(struct vh_model *m)
+{
+	for (size_t i = 0; i < m->n_drives; i++) {
+		free(m->drives[i].name);
+		free(m->drives[i].file);
+		free(m->drives[i].io_status);
+	}
+	free(m->drives);
+	for (size_t i = 0; i < m->host.n_rivals; i++) {
+		free(m->host.rivals[i].name);
+		free(m->host.rivals[i].policy);
+	}
+	free(m->host.rivals);
+	for (size_t i = 0; i < m->n_logs; i++)
+		free(m->logs[i].path);
+	free(m->logs);
+	for (size_t i = 0; i < m->n_hits; i++)
+		free(m->hits[i].line);
+	free(m->hits);
+}
+
+void vh_model_free(struct vh_model *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n_threads; i++)
+		vh_thread_free(m->threads[i]);
+	free(m->threads);
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		vcpu_free(m->vcpus[i]);
+	free(m->vcpus);
+	vh_counters_free(&m->vm_kvm);
+	monitor_free(&m->monitor);
+	lists_free(m);
+	free(m->cgroup.path);
+	free(m->screen.text);
+	free(m);
+}
+
+struct vh_thread *vh_model_main_thread(const struct vh_model *m)
+{
+	for (size_t i = 0; i < m->n_threads; i++)
+		if (m->threads[i]->tid == m->vm->id.pid)
+			return m->threads[i];
+	return NULL;
+}
+
+const struct vh_log_hit *vh_model_hit(const struct vh_model *m, const char *id)
+{
+	for (size_t i = 0; i < m->n_hits; i++)
+		if (vh_streq(m->hits[i].id, id))
+			return &m->hits[i];
+	return NULL;
+}
+
+size_t vh_model_evidence(const struct vh_model *m, const char *source, const char *subject)
+{
+	const struct vh_evidence *e = vh_case_find(m->c, source, subject, VH_N_ROUND);
+
+	return e ? vh_case_index(m->c, e) : SIZE_MAX;
+}

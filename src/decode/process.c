@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The VMM's process as a whole. */
+#include "decode/decoder.h"
+
+static int64_t kib_field(struct vh_str status, const char *key)
+{
+	struct vh_str value, number;
+	uint64_t kib;
+
+	if (!vh_status_field(status, key, &value) || !vh_next_word(&value, &number) ||
+		!vh_parse_u64(number, 10, &kib) || kib > INT64_MAX / 1024)
+		return -1;
+	return (int64_t)kib * 1024;
+}
+
+static int keyed_number(struct vh_str text, const char *key, int fallback)
+{
+	struct vh_str line, word;
+	int64_t value;
+
+	while (vh_next_line(&text, &line))
+		if (vh_next_word(&line, &word) && vh_str_is(word, key) &&
+			vh_parse_i64(vh_str_trim(line), 10, &value) && value >= -1000 &&
+			value <= 100000)
+			return (int)value;
+	return fallback;
+}
+
+/* "/autogroup-12 nice 5" */
+static int autogroup_nice(struct vh_str text)
+{
+	struct vh_str word;
+	int64_t value;
+
+	while (vh_next_word(&text, &word))
+		if (vh_str_is(word, "nice") && vh_next_word(&text, &word) &&
+			vh_parse_i64(word, 10, &value) && value >= -20 && value <= 19)
+			return (int)value;
+	return -100;
+}
+
+static bool ended(const struct vh_decoder *d, const struct vh_thread *main)
+{
+	static const enum vh_round looks[] = {VH_FIRST, VH_LAST, VH_AFTER};
+	uint64_t start = d->m->vm->id.start_ticks;
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(looks); i++) {
+		const struct vh_found *f = vh_seek(&d->in, "proc.tasks", "", looks[i]);
+
+		if (f && f->e->status == VH_ABSENT)
+			return true;
+	}
+	if (!main)
+		return false;
+	const struct vh_thread_sample *s = main->after.seen  ? &main->after
+					   : main->last.seen ? &main->last
+							     : &main->first;
+
+	if (start && s->stat.start_ticks && s->stat.start_ticks != start)
+		return true;
+	/* A main thread that left alone is a zombie beside its running threads. */
+	return (s->stat.state == 'Z' || s->stat.state == 'X') && d->m->n_threads == 1;
+}
+
+static bool holds_userfaultfd(struct vh_str fds)
+{
+	return vh_str_find(fds, "anon_inode:[userfaultfd]") >= 0;
+}
+
+void vh_decode_process(struct vh_decoder *d)
+{
+	struct vh_process_view *p = &d->m->process;
+	const struct vh_thread *main = vh_model_main_thread(d->m);
+	struct vh_str status = vh_seek_window(&d->in, "proc.status", "");
+	struct vh_str oom = vh_seek_text(&d->in, "proc.oom", "", VH_N_ROUND);
+
+	p->seen = status.n || d->m->n_threads;
+	p->died = ended(d, main);
+	p->state = main ? (main->last.seen ? main->last.stat.state : main->first.stat.state) : 0;
+	p->rss_bytes = kib_field(status, "VmRSS");
+	p->swap_bytes = kib_field(status, "VmSwap");
+	p->oom_score = keyed_number(oom, "oom_score", -1001);
+	p->oom_score_adj = keyed_number(oom, "oom_score_adj", -1001);
+	p->autogroup_nice = autogroup_nice(vh_seek_text(&d->in, "proc.autogroup", "", VH_N_ROUND));
+	p->has_userfaultfd = holds_userfaultfd(vh_seek_text(&d->in, "proc.fd", "", VH_N_ROUND));
+	p->major_faults_per_s = NAN;
+	for (size_t i = 0; i < d->m->n_threads; i++) {
+		const struct vh_thread *t = d->m->threads[i];
+
+		if (!p->tracer)
+			p->tracer = t->last.seen ? t->last.tracer : t->first.tracer;
+		if (!isnan(t->major_faults_per_s))
+			p->major_faults_per_s =
+				t->major_faults_per_s +
+				(isnan(p->major_faults_per_s) ? 0 : p->major_faults_per_s);
+	}
+}

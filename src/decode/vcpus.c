@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The virtual CPUs: which thread runs each, and what the monitor told of it. */
+#include "decode/decoder.h"
+
+/* The vCPU of that index, made if it is not there yet; NULL beyond the cap. */
+static struct vh_vcpu *vcpu_get(struct vh_model *m, uint64_t index)
+{
+	size_t low = 0, high = m->n_vcpus;
+
+	if (index >= VH_MAX_VCPUS)
+		return NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if ((uint64_t)m->vcpus[middle]->index < index)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < m->n_vcpus && (uint64_t)m->vcpus[low]->index == index)
+		return m->vcpus[low];
+	struct vh_vcpu *v = vh_alloc(sizeof(*v));
+
+	v->index = (int)index;
+	v->regs_status = VH_SKIPPED;
+	VH_PUSH(m->vcpus, m->n_vcpus) = v;
+	memmove(&m->vcpus[low + 1], &m->vcpus[low], (m->n_vcpus - 1 - low) * sizeof(*m->vcpus));
+	m->vcpus[low] = v;
+	return v;
+}
+
+static struct vh_thread *thread_get(const struct vh_model *m, int64_t tid)
+{
+	for (size_t i = 0; i < m->n_threads; i++)
+		if (m->threads[i]->tid == tid)
+			return m->threads[i];
+	return NULL;
+}
+
+/* "CPU 3/KVM" (QEMU system/cpus.c; cut to 15 bytes), and what other VMMs call theirs. */
+static bool vcpu_name(const char *name, uint64_t *index)
+{
+	static const struct {
+		const char *prefix;
+		char end; /* what follows the number */
+	} forms[] = {
+		{"CPU ", '/'},
+		{"fc_vcpu ", 0},
+		{"crosvm_vcpu", 0},
+		{"kvm-vcpu-", 0},
+		{"vcpu", 0},
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(forms); i++) {
+		if (!vh_prefix(name, forms[i].prefix))
+			continue;
+		struct vh_str rest = vh_str(name + strlen(forms[i].prefix)), number;
+
+		if (!vh_next_part(&rest, forms[i].end ? forms[i].end : ' ', &number))
+			return false;
+		return vh_parse_u64(number, 10, index) && *index < VH_MAX_VCPUS;
+	}
+	return false;
+}
+
+static void assign(struct vh_vcpu *v, struct vh_thread *t)
+{
+	v->thread = t;
+	t->role = VH_ROLE_VCPU;
+	t->vcpu = v->index;
+}
+
+/* A thread that a vCPU thread starts inherits its name (libraries' threads are not renamed), so of
+ * several the one that the monitor names, or that was seen in KVM_RUN, or else the oldest, is it.
+ */
+static bool better(const struct vh_thread *t, const struct vh_thread *than, int64_t told)
+{
+	if ((t->tid == told) != (than->tid == told))
+		return t->tid == told;
+	bool a = t->first.in_kvm_run || t->last.in_kvm_run || t->after.in_kvm_run;
+	bool b = than->first.in_kvm_run || than->last.in_kvm_run || than->after.in_kvm_run;
+
+	return a && !b;
+}
+
+struct told {          /* by query-cpus-fast */
+	int64_t *tids; /* by cpu-index; 0 not told */
+};
+
+static void assign_by_name(struct vh_model *m, const struct told *told)
+{
+	uint64_t index;
+
+	for (size_t i = 0; i < m->n_threads; i++) {
+		struct vh_thread *t = m->threads[i];
+
+		if (!vcpu_name(t->name, &index))
+			continue;
+		struct vh_vcpu *v = vcpu_get(m, index);
+
+		if (v->thread && !better(t, v->thread, told->tids[index]))
+			continue;
+		if (v->thread) {
+			v->thread->role = VH_ROLE_OTHER;
+			v->thread->vcpu = -1;
+		}
+		assign(v, t);
+	}
+}
+
+/* Without names: what the monitor says, then the vCPU descriptors that the threads run
+ * (anon_inode:kvm-vcpu:K, virt/kvm/kvm_main.c; K is the APIC id, mostly the index). */
+static void assign_unnamed(struct vh_decoder *d, const struct told *told)
+{
+	struct vh_model *m = d->m;
+
+	for (size_t i = 0; i < VH_MAX_VCPUS; i++) {
+		struct vh_thread *t = told->tids[i] ? thread_get(m, told->tids[i]) : NULL;
+		struct vh_vcpu *v = t && t->vcpu < 0 ? vcpu_get(m, i) : NULL;
+
+		if (v && !v->thread)
+			assign(v, t);
+	}
+	for (size_t i = 0; i < m->n_threads; i++) {
+		struct vh_thread *t = m->threads[i];
+		vh_auto_free char *subject = vh_asprintf("tid:%d", (int)t->tid);
+		struct vh_str fd =
+			vh_str_trim(vh_seek_text(&d->in, "task.kvmfd", subject, VH_N_ROUND));
+		vh_auto_free char *text = vh_str_dup(fd);
+		uint64_t id;
+
+		if (t->vcpu >= 0 || !vh_subject_number("anon_inode:kvm-vcpu:", text, &id))
+			continue;
+		struct vh_vcpu *v = vcpu_get(m, id);
+
+		if (v && !v->thread)
+			assign(v, t);
+	}
+}
+
+/* TCG without threads of its own for each: one runs them all in turn. */
+static void assign_single_tcg(struct vh_model *m)
+{
+	struct vh_thread *all = NULL;
+
+	for (size_t i = 0; i < m->n_threads && !all; i++)
+		if (vh_prefix(m->threads[i]->name, "ALL CPUs/"))
+			all = m->threads[i];
+	if (!all)
+		return;
+	if (!m->n_vcpus)
+		vcpu_get(m, 0);
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		if (!m->vcpus[i]->thread)
+			m->vcpus[i]->thread = all;
+	all->role = VH_ROLE_VCPU;
+	all->vcpu = m->vcpus[0]->index;
+}
+
+static void read_cpus_fast(struct vh_decoder *d, struct told *told)
+{
+	vh_auto_json struct json_object *list =
+		vh_seek_json(&d->in, "qmp.query-cpus-fast", "", VH_N_ROUND);
+
+	if (!json_object_is_type(list, json_type_array))
+		return;
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *cpu = json_object_array_get_idx(list, i);
+		const char *path = vh_json_string(cpu, "qom-path", NULL);
+		int64_t tid;
+		uint64_t index;
+
+		if (!vh_json_u64(cpu, "cpu-index", &index) || index >= VH_MAX_VCPUS)
+			continue;
+		struct vh_vcpu *v = vcpu_get(d->m, index);
+
+		if (path && !v->qom_path)
+			v->qom_path = vh_strdup(path);
+		if (vh_json_i64(cpu, "thread-id", &tid) && tid > 0)
+			told->tids[index] = tid;
+	}
+}
+
+static void take_registers(struct vh_vcpu *v, const struct vh_evidence *e)
+{
+	struct vh_registers r;
+
+	if (!vh_status_has_data(e->status) || !vh_registers_parse(vh_evidence_text(e), &r)) {
+		if (!v->regs[0].valid)
+			v->regs_status = vh_status_has_data(e->status) ? VH_FAILED : e->status;
+		return;
+	}
+	if (!v->regs[0].valid)
+		v->regs[0] = r;
+	else
+		v->regs[1] = r;
+	v->regs_status = VH_OK;
+	if (v->n_glimpses < VH_MAX_GLIMPSES)
+		v->glimpses[v->n_glimpses++] =
+			(struct vh_glimpse){.rip = vh_registers_linear_rip(&r),
+				.hlt = r.hlt,
+				.irqs_on = vh_registers_if(&r),
+				.user_mode = r.cpl == 3};
+}
+
+static void take_code(struct vh_vcpu *v, const struct vh_evidence *e)
+{
+	struct vh_str rest = vh_evidence_text(e), address, bytes;
+	uint64_t value;
+
+	v->code = (struct vh_code){0};
+	if (!vh_next_word(&rest, &address) || !vh_parse_u64(address, 16, &v->code.address))
+		return;
+	while (vh_next_word(&rest, &bytes))
+		for (; bytes.n >= 2 && v->code.n < sizeof(v->code.bytes);
+			bytes.s += 2, bytes.n -= 2) {
+			if (!vh_parse_u64((struct vh_str){bytes.s, 2}, 16, &value))
+				return;
+			v->code.bytes[v->code.n++] = (uint8_t)value;
+		}
+	v->code.seen = v->code.n > 0;
+}
+
+static void take_lapic(struct vh_vcpu *v, const struct vh_evidence *e)
+{
+	free(v->lapic);
+	v->lapic = vh_str_dup(vh_evidence_text(e));
+}
+
+/* Hands each piece of a source with subject "vcpu:N" to its vCPU, in order. */
+static void each_vcpu(struct vh_decoder *d, const char *source, bool with_data_only,
+	void (*take)(struct vh_vcpu *v, const struct vh_evidence *e))
+{
+	size_t begin, end;
+
+	vh_lookup_source(&d->in, source, &begin, &end);
+	for (size_t i = begin; i < end; i++) {
+		const struct vh_evidence *e = d->in.list[i].e;
+		bool has_data = vh_status_has_data(e->status) && e->data;
+		uint64_t index;
+		struct vh_vcpu *v = vh_subject_number("vcpu:", e->subject, &index)
+					    ? vcpu_get(d->m, index)
+					    : NULL;
+
+		if (v && (has_data || !with_data_only))
+			take(v, e);
+	}
+}
+
+void vh_decode_vcpus(struct vh_decoder *d)
+{
+	struct vh_model *m = d->m;
+	struct told told = {vh_alloc(VH_MAX_VCPUS * sizeof(*told.tids))};
+
+	read_cpus_fast(d, &told);
+	assign_by_name(m, &told);
+	assign_unnamed(d, &told);
+	for (unsigned i = 0; i < VH_MIN(m->vm->vcpus, VH_MAX_VCPUS); i++)
+		vcpu_get(m, i);
+	assign_single_tcg(m);
+	each_vcpu(d, "hmp.info-registers", false, take_registers);
+	each_vcpu(d, "guest.code", true, take_code);
+	each_vcpu(d, "hmp.info-lapic", true, take_lapic);
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		m->vcpus[i]->regs_are_guest = !vh_conf_hides_registers(m->confidential);
+	for (size_t i = 0; i < m->n_threads; i++)
+		vh_thread_decide_wait(m->threads[i]);
+	free(told.tids);
+}
