@@ -21,6 +21,7 @@ extern const struct vh_command vh_commands[];
 const struct vh_command *vh_command_find(const char *name);
 
 int vh_cmd_explain(int argc, char **argv);
+int vh_cmd_list(int argc, char **argv);
 
 /* Prints "vmhang: MESSAGE" to stderr, escaped, frees err and returns the exit status it means. */
 int vh_cli_fail(struct vh_error *err);

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 const struct vh_command vh_commands[] = {
+	{"list", vh_cmd_list, "every virtual machine of this host, with a quick state"},
 	{0},
 };
 
