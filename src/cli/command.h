@@ -20,6 +20,9 @@ struct vh_command {
 extern const struct vh_command vh_commands[];
 const struct vh_command *vh_command_find(const char *name);
 
+int vh_cmd_analyze(int argc, char **argv);
+int vh_cmd_check(int argc, char **argv);
+int vh_cmd_diagnose(int argc, char **argv);
 int vh_cmd_explain(int argc, char **argv);
 int vh_cmd_list(int argc, char **argv);
 

@@ -38,8 +38,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static void list_causes(struct vh_buf *out)
 {
+	size_t width = 0;
+
 	for (size_t i = 0; vh_rules[i]; i++)
-		vh_buf_printf(out, "%-30s %s\n", vh_rules[i]->id, vh_rules[i]->title);
+		width = VH_MAX(width, strlen(vh_rules[i]->id));
+	for (size_t i = 0; vh_rules[i]; i++)
+		vh_buf_printf(out, "%-*s  %s\n", (int)width, vh_rules[i]->id, vh_rules[i]->title);
 }
 
 static void explain(const struct vh_rule *rule, struct vh_buf *out)

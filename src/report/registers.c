@@ -12,7 +12,8 @@ static void bits_line(struct vh_view_section *s, const char *name, uint64_t valu
 	vh_auto_buf struct vh_buf text = {0};
 
 	names(value, &text);
-	vh_view_line(s, "%-7s %016" PRIx64 "  %s", name, value, vh_buf_str(&text));
+	vh_view_line(
+		s, "%-7s %016" PRIx64 "%s%s", name, value, text.len ? "  " : "", vh_buf_str(&text));
 }
 
 static void add_state(struct vh_view_section *s, const struct vh_registers *r)

@@ -39,20 +39,61 @@ static const char *log_path(const struct vh_model *m)
 	return m->vm->log_path ? m->vm->log_path : "QEMU-LOG";
 }
 
+/* The path of the monitor's socket as this machine sees it. */
+static void put_socket(struct vh_buf *out, const struct vh_model *m)
+{
+	const char *address = m->monitor.address;
+
+	for (size_t i = 0; !vh_prefix(address, "unix:") && i < m->vm->n_monitors; i++)
+		if (m->vm->monitors[i].kind == VH_MONITOR_QMP)
+			address = m->vm->monitors[i].address;
+	if (!vh_prefix(address, "unix:")) {
+		vh_buf_puts(out, "QMP-SOCKET");
+		return;
+	}
+	address += strlen("unix:");
+	vh_auto_free char *inside = vh_asprintf("/proc/%d/root%s", (int)m->vm->id.pid, address);
+
+	vh_shell_quote(out, m->vm->in_container && address[0] == '/' ? inside : address);
+}
+
+static void put_pid(struct vh_buf *out, const struct vh_model *m)
+{
+	vh_buf_printf(out, "%d", (int)m->vm->id.pid);
+}
+
+static void put_name(struct vh_buf *out, const struct vh_model *m)
+{
+	vh_shell_quote(out, m->vm->name ? m->vm->name : "");
+}
+
+static void put_log(struct vh_buf *out, const struct vh_model *m)
+{
+	vh_shell_quote(out, log_path(m));
+}
+
+static const struct {
+	const char *word;
+	void (*put)(struct vh_buf *out, const struct vh_model *m);
+} words[] = {
+	{"{pid}", put_pid},
+	{"{name}", put_name},
+	{"{log}", put_log},
+	{"{socket}", put_socket},
+};
+
 char *vh_shell_command(const char *command, const struct vh_model *m)
 {
 	struct vh_buf out = {0};
 
 	while (*command) {
-		if (vh_prefix(command, "{pid}")) {
-			vh_buf_printf(&out, "%d", (int)m->vm->id.pid);
-			command += strlen("{pid}");
-		} else if (vh_prefix(command, "{name}")) {
-			vh_shell_quote(&out, m->vm->name ? m->vm->name : "");
-			command += strlen("{name}");
-		} else if (vh_prefix(command, "{log}")) {
-			vh_shell_quote(&out, log_path(m));
-			command += strlen("{log}");
+		size_t i = 0;
+
+		while (i < VH_ARRAY_SIZE(words) && !vh_prefix(command, words[i].word))
+			i++;
+		if (i < VH_ARRAY_SIZE(words)) {
+			words[i].put(&out, m);
+			command += strlen(words[i].word);
 		} else {
 			vh_buf_putc(&out, *command++);
 		}

@@ -167,13 +167,13 @@ static void add_cgroup(struct vh_view *v, const struct vh_model *m)
 		vh_view_line(s, "%s", g->frozen ? "frozen" : "not frozen");
 	if (g->has_quota && !isnan(g->quota_cpus))
 		vh_view_line(s, "CPU quota: %.2f CPUs", g->quota_cpus);
-	if (g->has_throttle)
+	if (g->has_throttle && g->periods)
 		vh_view_line(s, "throttled in %" PRIu64 " of %" PRIu64 " periods, for %s",
 			g->throttled, g->periods, vh_duration_text(g->throttled_ns).s);
 	if (g->memory_bytes >= 0)
-		vh_view_line(s, "memory: %s of %s", vh_bytes_text((uint64_t)g->memory_bytes).s,
+		vh_view_line(s, "memory: %s, limit %s", vh_bytes_text((uint64_t)g->memory_bytes).s,
 			g->memory_limit_bytes < 0
-				? "no limit"
+				? "none"
 				: vh_bytes_text((uint64_t)g->memory_limit_bytes).s);
 	if (g->memory_max_events > 0)
 		vh_view_line(s, "the memory limit was hit %" PRId64 " times in the window",

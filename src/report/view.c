@@ -169,17 +169,34 @@ static void add_against(struct vh_view *v, const struct vh_report *r)
 		vh_view_line(s, "less sure, for %s", cause->limits[i]);
 }
 
+/* True where an earlier cause was ruled out by the same fact, which then told of this one too. */
+static bool is_told(const struct vh_verdict *v, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (v->ruled_out[i]->against[0] == v->ruled_out[index]->against[0])
+			return true;
+	return false;
+}
+
+/* A line a fact: one answer of the monitor rules out half a dozen causes. */
 static void add_ruled_out(struct vh_view *v, const struct vh_report *r)
 {
 	struct vh_view_section *s = vh_view_add(v, "ruled-out", VH_VIEW_ITEMS, "Ruled out");
+	const struct vh_verdict *verdict = r->verdict;
 
-	for (size_t i = 0; i < r->verdict->n_ruled_out; i++) {
-		const struct vh_cause *cause = r->verdict->ruled_out[i];
-		const struct vh_fact *by = cause->n_against ? cause->against[0] : NULL;
+	for (size_t i = 0; i < verdict->n_ruled_out; i++) {
+		/* Without a fact against it, it would not be ruled out. */
+		const struct vh_fact *by = verdict->ruled_out[i]->against[0];
+		vh_auto_buf struct vh_buf ids = {0};
 
-		vh_view_line(s, "%s: %s", cause->title, by ? by->text : "refuted");
-		if (by)
-			s->items[s->n_items - 1].sources = vh_view_sources(r->c, by);
+		if (is_told(verdict, i))
+			continue;
+		for (size_t k = i; k < verdict->n_ruled_out; k++)
+			if (verdict->ruled_out[k]->against[0] == by)
+				vh_buf_printf(&ids, "%s%s", ids.len ? ", " : "",
+					verdict->ruled_out[k]->rule->id);
+		vh_view_line(s, "%s: %s", vh_buf_str(&ids), by->text);
+		s->items[s->n_items - 1].sources = vh_view_sources(r->c, by);
 	}
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* vmhang diagnose: the main job. Find the VM, observe it, judge, report. */
+#include <errno.h>
+#include <signal.h>
+
+#include "case/archive.h"
+#include "cli/command.h"
+#include "cli/report_out.h"
+#include "collect/collect.h"
+#include "discover/discover.h"
+
+enum {
+	KEY_WINDOW = 256,
+	KEY_PASSIVE,
+	KEY_SAVE,
+	KEY_DEADLINE,
+	KEY_NO_LIBVIRT,
+	KEY_CONNECT,
+	KEY_ROOT
+};
+
+struct options {
+	const char *vm;
+	const char *save;
+	const char *root;
+	struct vh_output output;
+	struct vh_collect_options collect;
+};
+
+static const struct argp_option argp_options[] = {
+	{"window", KEY_WINDOW, "TIME", 0, "look twice, TIME apart (1s)", 0},
+	{"passive", KEY_PASSIVE, NULL, 0,
+		"do not ask the VM's monitor: read only what does not touch the VM", 0},
+	{"deadline", KEY_DEADLINE, "TIME", 0, "ask the monitor for at most TIME (3s)", 0},
+	{"no-libvirt", KEY_NO_LIBVIRT, NULL, 0, "do not ask libvirt", 0},
+	{"connect", KEY_CONNECT, "URI", 0, "ask this libvirt", 0},
+	{"save", KEY_SAVE, "FILE", 0,
+		"write all that was seen to a case file, for `vmhang analyze`", 0},
+	VH_OUTPUT_OPTIONS,
+	{NULL, 0, NULL, 0, "Testing:", 1},
+	{"root", KEY_ROOT, "DIR", 0, "look at the captured host in DIR in place of this one", 1},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case KEY_WINDOW:
+		o->collect.window_ns = vh_cli_duration(arg, "--window", state);
+		if (!o->collect.window_ns)
+			argp_error(state, "--window: it takes two looks to see what moves");
+		return 0;
+	case KEY_PASSIVE:
+		o->collect.passive = true;
+		return 0;
+	case KEY_DEADLINE:
+		o->collect.monitor_ns = vh_cli_duration(arg, "--deadline", state);
+		if (!o->collect.monitor_ns)
+			argp_error(state, "--deadline: to not ask at all there is --passive");
+		return 0;
+	case KEY_NO_LIBVIRT:
+		o->collect.no_libvirt = true;
+		return 0;
+	case KEY_CONNECT:
+		o->collect.libvirt_uri = arg;
+		return 0;
+	case KEY_SAVE:
+		o->save = arg;
+		return 0;
+	case KEY_ROOT:
+		o->root = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->vm)
+			argp_error(state, "one VM at a time");
+		o->vm = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->vm)
+			argp_error(state, "which VM? `vmhang list` lists them");
+		return 0;
+	default:
+		return vh_output_option(&o->output, key) ? 0 : ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* What is wrong with that very process tells more than a list of other VMs. Takes err. */
+static struct vh_error *find_process(
+	struct vh_host *host, uint64_t pid, struct vh_error *err, struct vh_vm **vm)
+{
+	struct vh_error *own = NULL, *worse;
+
+	*vm = vh_discover_pid(host, (pid_t)pid, &own);
+	worse = *vm ? NULL : own->code == ESRCH ? err : own;
+	/* For the exit status a process that is no VM is as good as none. */
+	if (worse && worse == own && own->code == EINVAL)
+		own->code = ESRCH;
+	if (worse != err)
+		vh_error_free(err);
+	if (worse != own)
+		vh_error_free(own);
+	return worse;
+}
+
+/* The VM by any of its names, or, for a process that no list has, by its pid. */
+static struct vh_error *find_vm(struct vh_host *host, const struct options *o, struct vh_vm **vm)
+{
+	const struct vh_discover_options discover = {.no_libvirt = o->collect.no_libvirt};
+	struct vh_vm_list list = {0};
+	struct vh_error *err = vh_discover(host, &discover, &list);
+	uint64_t pid;
+
+	if (!err)
+		err = vh_vm_select(&list, o->vm, vm);
+	vh_vm_list_free(&list);
+	if (err && vh_parse_u64(vh_str(o->vm), 10, &pid) && pid && pid <= INT32_MAX)
+		return find_process(host, pid, err, vm);
+	return err;
+}
+
+/* Ctrl-C while the file is written would leave its temporary one: it comes a moment later. */
+static struct vh_error *save(const struct vh_case *c, const char *path)
+{
+	sigset_t stop, old;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigprocmask(SIG_BLOCK, &stop, &old);
+	struct vh_error *err = vh_case_save(c, path);
+
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return err;
+}
+
+static int diagnose(struct vh_host *host, const struct options *o)
+{
+	struct vh_vm *vm = NULL;
+	struct vh_error *err = find_vm(host, o, &vm);
+
+	if (err)
+		return vh_cli_fail(err);
+	struct vh_case *c = vh_collect(host, vm, &o->collect, &err);
+
+	vh_vm_free(vm);
+	if (!c)
+		return vh_cli_fail(err);
+	/* Saved before it is judged: should that fail, the evidence is not lost. The verdict is
+	 * told even where the case could not be saved. */
+	int failed = 0;
+
+	if (o->save && (err = save(c, o->save)))
+		failed = vh_cli_fail(err);
+	struct vh_report *r = vh_report_new(c);
+	int status = vh_output_report(&o->output, r);
+
+	vh_report_free(r);
+	return failed ? failed : status;
+}
+
+int vh_cmd_diagnose(int argc, char **argv)
+{
+	const struct argp argp = {.options = argp_options,
+		.parser = parse,
+		.args_doc = "VM",
+		.doc = "Says what state a VM is in, why it hangs, on which evidence, and what to "
+		       "do.\v"
+		       "VM is its libvirt name, UUID or id, the pid of its process, the -name of a "
+		       "QEMU, "
+		       "or the path of its QMP socket. Times are like 500ms, 2s or 1m.\n\n"
+		       "Exit status: 0 healthy, 1 hung, 2 could not tell, 64 and up for errors."};
+	struct options o = {0};
+
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+	struct vh_host *host = vh_host_create(o.root);
+	int status = diagnose(host, &o);
+
+	vh_host_destroy(host);
+	return status;
+}
