@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A thin front to meson. As root on Debian and Ubuntu it installs what is missing (scripts/setup);
+# elsewhere it prints the packages and stops.
+BUILD  ?= build
+PREFIX ?= /usr/local
+
+all: setup-build $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+	@echo "built $(BUILD)/vmhang"
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) --prefix $(PREFIX) >$(BUILD)-setup.log 2>&1 || { cat $(BUILD)-setup.log; exit 1; }
+	@rm -f $(BUILD)-setup.log
+
+# A really hung VM, and what vmhang says of it.
+demo: setup-demo all
+	@scripts/demo $(BUILD)/vmhang
+
+# Everything: unit tests with gcc and with clang's sanitizers, floors, format, captured hosts, live VMs.
+check: setup-check all
+	@scripts/check $(BUILD)
+
+install: all
+	@meson install -C $(BUILD) --quiet
+
+clean:
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
+
+setup-%:
+	@scripts/setup $*
+
+.PHONY: all demo check install clean

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What a scenario is. docs/HOWTO-cause.md tells how to add one."""
+import dataclasses
+import os
+import pathlib
+import shutil
+import typing
+
+import cgroup
+from stage import have_kvm
+
+CONFIDENCE = ("possible", "likely", "certain")
+
+
+@dataclasses.dataclass
+class Expect:
+    """What vmhang must say of it. Several causes where either is right."""
+    cause: typing.Union[str, tuple, None]
+    state: typing.Union[str, tuple]
+    hung: typing.Optional[bool]
+    at_least: str = "certain"
+
+    @property
+    def causes(self):
+        return self.cause if isinstance(self.cause, tuple) else (self.cause,)
+
+    @property
+    def states(self):
+        return self.state if isinstance(self.state, tuple) else (self.state,)
+
+
+@dataclasses.dataclass
+class Scenario:
+    name: str
+    about: str
+    expect: Expect
+    play: typing.Callable  # play(stage) -> Vm, when what it shows is there
+    needs: tuple = ()
+    accel: typing.Optional[str] = None  # None: kvm, and tcg where there is no KVM
+    asks: bool = True       # the lab's own monitor answers while the scenario lasts
+    passive: bool = False   # also decided by `vmhang diagnose --passive`
+    old_and_new: bool = False  # also played on the newer QEMU
+
+    def why_not(self):
+        """Why it cannot be played here, or None."""
+        for need in self.needs + (("kvm",) if self.accel == "kvm" else ()):
+            reason = NEEDS[need]()
+            if reason:
+                return reason
+        return None
+
+
+def unless(condition, reason):
+    return None if condition else reason
+
+
+def fuse_missing():
+    if os.geteuid():
+        return "mounting a FUSE file system needs root"
+    return unless(os.access("/dev/fuse", os.R_OK | os.W_OK), "no /dev/fuse")
+
+
+def autogroup_missing():
+    if os.geteuid():
+        return "changing the scheduling of others needs root"
+    enabled = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
+    if not enabled.exists() or enabled.read_text().strip() != "1":
+        return "the kernel groups no tasks by session (sched_autogroup_enabled)"
+    own = pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+    groups = [line.split(":", 2)[2] for line in own if "cpu" in line.split(":")[1].split(",")]
+    return unless(groups in ([], ["/"]), "in a cpu control group: autogroup does not count there")
+
+
+def two_cpus_missing():
+    if os.geteuid():
+        return "real-time scheduling needs root"
+    return unless(len(os.sched_getaffinity(0)) > 1, "one CPU only: the hog would take it all")
+
+
+NEEDS = {
+    "kvm": lambda: unless(have_kvm(), "no access to /dev/kvm"),
+    "root": lambda: unless(not os.geteuid(), "needs root"),
+    "mount": lambda: unless(not os.geteuid(), "mounting needs root"),
+    "fuse": fuse_missing,
+    "freezer-v1": lambda: unless(cgroup.writable("freezer"), "no cgroup v1 freezer to write to"),
+    "cgroup-v2": lambda: unless(cgroup.writable("v2"), "no cgroup v2 to write to"),
+    "cpu-v1": lambda: unless(cgroup.writable("cpu"), "no cgroup v1 cpu controller to write to"),
+    "autogroup": autogroup_missing,
+    "spare-cpu": two_cpus_missing,
+    "ovmf": lambda: unless(os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"), "no ovmf package"),
+    "assembler": lambda: unless(shutil.which("as") and shutil.which("ld"), "no binutils"),
+}
