@@ -106,25 +106,6 @@ static void resolve_monitor(char **address, const struct base *base)
 	free(path);
 }
 
-/* A file that libvirt opened for QEMU (-add-fd): the descriptor tells which it is. */
-static void resolve_fdset(
-	struct vh_host *host, pid_t pid, char **path, const struct qemu_extra *extra)
-{
-	vh_auto_reading struct vh_reading r = {0};
-	uint64_t set;
-
-	if (!vh_prefix(*path, "/dev/fdset/") || !vh_parse_u64(vh_str(*path + 11), 10, &set))
-		return;
-	for (size_t i = 0; i < extra->n_fdsets; i++) {
-		if (extra->fdsets[i].set != set)
-			continue;
-		vh_host_readlink(host, &r, "/proc/%d/fd/%d", (int)pid, extra->fdsets[i].fd);
-		break;
-	}
-	/* A pipe to virtlogd has no path. */
-	vh_replace(path, vh_status_has_data(r.status) && r.data[0] == '/' ? r.data : NULL);
-}
-
 static void resolve_paths_from(struct vh_vm *vm, const struct process *p, const struct base *base)
 {
 	make_absolute(&vm->log_path, base);
@@ -163,8 +144,6 @@ static void resolve_paths(struct vh_host *host, struct vh_vm *vm, const struct p
 			if (vh_str_starts(variable, "PWD=/"))
 				base.directory = variable.s + 4;
 	}
-	for (size_t i = 0; i < vm->n_serials; i++)
-		resolve_fdset(host, p->pid, &vm->serials[i].path, extra);
 	resolve_paths_from(vm, p, &base);
 }
 
@@ -362,6 +341,15 @@ static void judge_all(struct vh_host *host, const struct processes *all, struct 
 	free(found);
 }
 
+/* Of a file that libvirt opened for QEMU the command line has "/dev/fdset/N", and QEMU closed the
+ * descriptor that -add-fd names: only libvirt can tell which it is. */
+static void forget_fdsets(struct vh_vm *vm)
+{
+	for (size_t i = 0; i < vm->n_serials; i++)
+		if (vh_prefix(vm->serials[i].path, "/dev/fdset/"))
+			vh_replace(&vm->serials[i].path, NULL);
+}
+
 static struct vh_error *discover(struct vh_host *host, pid_t pid, struct vh_vm_list *out)
 {
 	struct processes all;
@@ -390,6 +378,8 @@ struct vh_error *vh_discover(
 		return err;
 	if (!options || !options->no_libvirt)
 		libvirt_join(host, options ? options->libvirt_deadline_ns : 0, out);
+	for (size_t i = 0; i < out->n; i++)
+		forget_fdsets(out->vms[i]);
 	if (out->n)
 		qsort(out->vms, out->n, sizeof(*out->vms), compare_vms);
 	return NULL;
@@ -404,6 +394,8 @@ struct vh_vm *vh_discover_pid(struct vh_host *host, pid_t pid, struct vh_error *
 	*err = r < 0 ? vh_error_new(-r, "process %d", (int)pid) : discover(host, pid, &list);
 	struct vh_vm *vm = list.n ? vh_vm_copy(list.vms[0]) : NULL;
 
+	if (vm)
+		forget_fdsets(vm);
 	vh_vm_list_free(&list);
 	if (!vm && !*err) {
 		*err = vh_error_new(0, "process %d is no virtual machine", (int)pid);

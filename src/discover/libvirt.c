@@ -293,6 +293,12 @@ struct vh_error *vh_libvirt_stats(
 	return ask_text(lv, "stats", uuid, NULL, deadline, text);
 }
 
+struct vh_error *vh_libvirt_all_stats(
+	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text)
+{
+	return ask_text(lv, "all-stats", uuid, NULL, deadline, text);
+}
+
 struct vh_error *vh_libvirt_job(
 	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text)
 {

@@ -49,8 +49,8 @@ struct vh_error *vh_libvirt_domains(
 	struct vh_libvirt *lv, struct vh_deadline deadline, struct vh_libvirt_domains *out);
 
 /*
- * One domain, by UUID. *text is the caller's, NUL-terminated. None of these waits for QEMU or for
- * the domain's job lock, except vh_libvirt_monitor.
+ * One domain, by UUID. *text is the caller's, NUL-terminated. The XML, state and job never wait for
+ * QEMU nor for the domain's job lock.
  */
 /* The live XML (virDomainGetXMLDesc). */
 struct vh_error *vh_libvirt_xml(
@@ -60,8 +60,17 @@ struct vh_error *vh_libvirt_xml(
  * virDomainGetControlInfo. */
 struct vh_error *vh_libvirt_state(
 	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text);
-/* `key value` lines of virDomainListGetStats with NOWAIT: what would wait is left out. */
+/* `key value` lines of virDomainListGetStats, of the groups that libvirt knows without QEMU: state,
+ * cpu, net, perf. */
 struct vh_error *vh_libvirt_stats(
+	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text);
+/*
+ * The same of all groups, with NOWAIT: it does not wait for another job, and then leaves out what
+ * only QEMU knows. But where no other job is there it takes the job itself and asks QEMU: if that
+ * cannot answer this blocks, and libvirt keeps the domain's job after we are gone. Ask only where
+ * QEMU has just answered.
+ */
+struct vh_error *vh_libvirt_all_stats(
 	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text);
 /* `key value` lines of virDomainGetJobStats, after "type" (none, bounded, unbounded). It waits for
  * nobody unless a migration runs. */

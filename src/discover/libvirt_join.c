@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "discover/libvirt_join.h"
 
+#include <errno.h>
 #include <strings.h>
 
 #include "discover/libvirt.h"
+#include "discover/libvirt_xml.h"
 
 /* Takes note. */
 static void push_note(struct vh_vm_list *list, char *note)
@@ -70,6 +72,31 @@ static void join(struct vh_vm *vm, const struct vh_libvirt_domain *d, const char
 		vh_replace(&vm->uuid, d->uuid);
 }
 
+static bool has_fdset(const struct vh_vm *vm)
+{
+	for (size_t i = 0; i < vm->n_serials; i++)
+		if (vh_prefix(vm->serials[i].path, "/dev/fdset/"))
+			return true;
+	return false;
+}
+
+/* The files that libvirt opened for QEMU, by their names. One that does not answer in time is not
+ * asked again: its VMs lack the paths. */
+static struct vh_error *complete(struct vh_libvirt *lv, struct vh_deadline deadline,
+	const struct vh_libvirt_domain *d, struct vh_vm *vm)
+{
+	vh_auto_free char *xml = NULL;
+	struct vh_error *err = vh_libvirt_xml(lv, d->uuid, deadline, &xml);
+
+	if (err && err->code != ETIMEDOUT) {
+		vh_error_free(err); /* gone in between */
+		return NULL;
+	}
+	if (!err)
+		vh_libvirt_xml_serials(vh_str(xml), vm);
+	return err;
+}
+
 void libvirt_join(struct vh_host *host, int64_t deadline_ns, struct vh_vm_list *list)
 {
 	struct vh_deadline deadline =
@@ -84,9 +111,6 @@ void libvirt_join(struct vh_host *host, int64_t deadline_ns, struct vh_vm_list *
 
 	if (lv)
 		err = vh_libvirt_domains(lv, deadline, &domains);
-	vh_libvirt_close(lv);
-	if (err)
-		push_note(list, vh_strdup(err->message));
 	for (size_t i = 0; i < domains.n; i++) {
 		const struct vh_libvirt_domain *d = &domains.list[i];
 		struct vh_vm *vm = find_vm(host, list, d);
@@ -97,6 +121,11 @@ void libvirt_join(struct vh_host *host, int64_t deadline_ns, struct vh_vm_list *
 			push_note(list, vh_asprintf("libvirt runs \"%s\", but its process was not"
 						    " found here",
 						d->name));
+		if (vm && !err && has_fdset(vm))
+			err = complete(lv, deadline, d, vm);
 	}
+	if (err)
+		push_note(list, vh_strdup(err->message));
+	vh_libvirt_close(lv);
 	vh_libvirt_domains_free(&domains);
 }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The QEMU command line (QEMU qemu-options.hx, softmmu/vl.c). */
-#include <limits.h>
-
 #include "discover/discover.h"
 #include "discover/qemu_parse.h"
 
@@ -236,21 +234,6 @@ IMAGE(pflash, NULL)
 IMAGE(sd, "sd0")
 IMAGE(mtdblock, "mtd0")
 
-static void on_add_fd(struct qemu_parse *q, struct vh_str arg)
-{
-	auto_qemu_option struct qemu_option o;
-	struct qemu_extra *x = q->extra;
-	uint64_t set, fd;
-
-	qemu_option_parse(arg, NULL, &o);
-	if (x->n_fdsets < VH_ARRAY_SIZE(x->fdsets) &&
-		vh_parse_u64(vh_str(qemu_option_get(&o, "set")), 10, &set) &&
-		vh_parse_u64(vh_str(qemu_option_get(&o, "fd")), 10, &fd) && fd <= INT_MAX) {
-		x->fdsets[x->n_fdsets].set = set;
-		x->fdsets[x->n_fdsets++].fd = (int)fd;
-	}
-}
-
 static void on_daemonize(struct qemu_parse *q, struct vh_str arg VH_UNUSED)
 {
 	q->extra->daemonized = true;
@@ -379,7 +362,7 @@ static const struct option options[] = {
 	{"uuid", on_uuid},
 	{"L", NULL},
 	{"acpitable", NULL},
-	{"add-fd", on_add_fd},
+	{"add-fd", NULL},
 	{"append", NULL},
 	{"audio", NULL},
 	{"audiodev", NULL},

@@ -50,11 +50,6 @@ struct qemu_object { /* -object */
 struct qemu_extra {
 	bool tcg_too;    /* KVM is preferred, TCG is there where that fails */
 	bool daemonized; /* -daemonize: relative paths are not relative to where it is now */
-	struct {
-		uint64_t set;
-		int fd;
-	} fdsets[16]; /* -add-fd: what "/dev/fdset/N" is */
-	size_t n_fdsets;
 };
 
 struct qemu_parse {
