@@ -9,7 +9,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f))
 		return;
-	vh_for(j, known ? VH_PROOF : VH_STRONG, text);
+	/* While it is busy it may still try the next device. */
+	vh_for(j, known && !vh_fact_of(f, VH_FACT_VCPU_BUSY, 0) ? VH_PROOF : VH_STRONG, text);
 	if (!text)
 		return;
 	vh_for(j, VH_WEAK, stage && known ? stage : NULL);

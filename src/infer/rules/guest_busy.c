@@ -41,6 +41,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_TROUBLE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_WAITS_ON_SERIAL));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));

@@ -35,6 +35,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_BOOT_PROMPT));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_TROUBLE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_THREAD_ON_STORAGE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
 	if (vh_registers_known(f, 0) && vh_boot_cpu_in_firmware(f) && vh_fact(f, VH_FACT_VCPU_HLT))

@@ -13,7 +13,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	for (size_t i = 0; i < f->model->n_vcpus; i++) {
 		int v = f->model->vcpus[i]->index;
 
-		if (v > 0 && vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
+		if (v > 0 && !vh_fact_of(f, VH_FACT_AP_NEVER_STARTED, v) &&
+			vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
 			vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			parked = true;
 	}
@@ -27,7 +28,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_BUSY));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_USER_MODE));
 	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_LOGIN));
-	vh_title(j, "the guest's kernel panicked: %s", text->text);
+	vh_title(j, "%s", text->text);
 	vh_next(j, "vmhang diagnose {name} --verbose", "read the lines before the panic");
 	vh_next_keep_and_reset(j, f);
 }

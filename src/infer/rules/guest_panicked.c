@@ -25,7 +25,8 @@ const struct vh_rule vh_rule_guest_panicked = {
 	.meaning = "The guest's kernel panicked and reported it through a panic device "
 		   "(pvpanic, Hyper-V crash registers, S390 or ACPI); the VMM stopped the VM, "
 		   "as it was told to.",
-	.shown_by = "query-status says \"guest-panicked\".",
+	.shown_by =
+		"query-status says \"guest-panicked\"; the console mostly has the panic's text.",
 	.what_to_do =
 		"Read the panic's text on the serial console or screen. Take a memory dump if it "
 		"is not clear, then reset.",

@@ -19,7 +19,7 @@ const struct vh_rule vh_rule_incoming_migration_waits = {
 	.hung = VH_HUNG_YES,
 	.meaning =
 		"The VMM was started to receive a VM (-incoming) and has not received all of it.",
-	.shown_by = "query-status says \"inmigrate\".",
+	.shown_by = "query-status says \"inmigrate\", and the vCPUs have never run here.",
 	.what_to_do = "If a migration runs, wait for it. If it failed, the VM still runs on the "
 		      "source: end this process, and never start both.",
 	.judge = judge,

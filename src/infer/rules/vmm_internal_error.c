@@ -10,7 +10,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_HOST_LOG));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
 	if (log)
-		vh_title(j, "KVM could not run the guest any further: %s", log->text);
+		vh_title(j, "%s", log->text);
 	vh_next(j, "vmhang diagnose {name} --verbose --save {name}.vmhang",
 		"keep registers, code bytes and logs: whoever mends this needs them");
 	vh_next(j, "dmesg -T | grep -iE 'kvm|sev|mce'", "see what the host's kernel says of it");

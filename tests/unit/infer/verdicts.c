@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A case of each cause, and of the states that look like it and are not: from raw evidence through
+ * decoding and facts to the verdict. Live VMs in these states are in lab/.
+ */
+#include "infer/verdict.h"
+#include "tests/unit/casebuild.h"
+#include "tests/unit/test.h"
+
+/* A case all the way to its verdict; owns everything. */
+struct judged {
+	struct vh_case *c;
+	struct vh_model *model;
+	struct vh_facts *facts;
+	struct vh_verdict *v;
+};
+
+static struct judged judge(struct vh_case *c)
+{
+	struct judged j = {.c = c};
+
+	j.model = vh_model_build(c);
+	j.facts = vh_facts_build(j.model);
+	j.v = vh_judge(j.facts);
+	return j;
+}
+
+static void drop(struct judged *j)
+{
+	vh_verdict_free(j->v);
+	vh_facts_free(j->facts);
+	vh_model_free(j->model);
+	vh_case_free(j->c);
+}
+
+#define EXPECT(c, id, state_, hung_, confidence_)                                                  \
+	expect((c), (id), VH_STATE_##state_, VH_HUNG_##hung_, (confidence_), __LINE__)
+
+static void expect(struct vh_case *c, const char *id, enum vh_state state, enum vh_hung hung,
+	enum vh_confidence confidence, int line)
+{
+	struct judged j = judge(c);
+	const char *got = j.v->cause ? j.v->cause->rule->id : "unknown";
+
+	if (strcmp(got, id) || j.v->state != state || j.v->hung != hung ||
+		(j.v->cause && j.v->cause->confidence != confidence)) {
+		for (size_t i = 0; i < j.facts->n; i++)
+			print_message("# fact %s: %s\n", vh_fact_name(j.facts->list[i]->id),
+				j.facts->list[i]->text);
+		for (size_t i = 0; i < j.v->n_causes; i++)
+			print_message("# cause %s %s %.0f\n", j.v->causes[i]->rule->id,
+				vh_confidence_name(j.v->causes[i]->confidence),
+				j.v->causes[i]->score);
+		fail_msg("line %d: want %s, got %s, %s, %s: %s", line, id, got,
+			vh_state_name(j.v->state),
+			j.v->cause ? vh_confidence_name(j.v->cause->confidence) : "-",
+			j.v->headline);
+	}
+	drop(&j);
+}
+
+/* The code around RIP, which is at the 32nd byte. */
+static void put_code(struct vh_case *c, int vcpu, uint64_t rip, const char *before, const char *at)
+{
+	vh_auto_free char *subject = vh_asprintf("vcpu:%d", vcpu);
+	vh_auto_free char *text =
+		vh_asprintf("%" PRIx64 "\n%s%s\n", rip - strlen(before) / 2, before, at);
+
+	case_text(c, VH_ASKED, "guest.code", subject, text);
+}
+
+/* Further looks at a vCPU's registers, as collect takes them of a busy one. */
+static void look_again(struct vh_case *c, int vcpu, struct vh_registers r, uint64_t step)
+{
+	for (int i = 0; i < 4; i++) {
+		case_registers_in(c, VH_ASKED_AGAIN, vcpu, r);
+		r.rip += step;
+	}
+}
+
+static struct vh_case *spinning(unsigned vcpus, struct vh_registers r, const char *code)
+{
+	struct vh_case *c = case_new(vcpus);
+
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	for (unsigned i = 1; i < vcpus; i++)
+		case_halted_vcpu(c, (int)i, 0);
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	look_again(c, 0, r, 0);
+	if (code)
+		put_code(c, 0, vh_registers_linear_rip(&r), "9090", code);
+	return c;
+}
+
+static void spin_with_interrupts_off(void **state VH_UNUSED)
+{
+	/* pause; jmp to the pause */
+	EXPECT(spinning(1, case_regs_real(0xf000, 0x100, false, false), "f390ebfc"),
+		"guest-spins-irqs-off", SPINNING, YES, VH_CERTAIN);
+	/* A spinlock of Linux: pause; cmp; jne: it could leave, were the lock released. */
+	EXPECT(spinning(1, case_regs_linux(UINT64_C(0xffffffff81000100), 0, false, false),
+		       "f390803f0075f9"),
+		"guest-spins-irqs-off", SPINNING, YES, VH_LIKELY);
+}
+
+static void firmware_at_work_is_no_spin(void **state VH_UNUSED)
+{
+	/* in al,dx; test al,1; jz: polls a device */
+	EXPECT(spinning(1, case_regs_seabios(0xf1234, false, false), "eca80174fb"), "unknown",
+		RUNNING, UNKNOWN, 0);
+}
+
+static void spin_with_interrupts_on(void **state VH_UNUSED)
+{
+	EXPECT(spinning(1, case_regs_real(0xf000, 0x100, true, false), "f390ebfc"),
+		"guest-spins-irqs-on", SPINNING, YES, VH_LIKELY);
+}
+
+static void tight_work_is_not_called_hung(void **state VH_UNUSED)
+{
+	/* rep movsb in the kernel */
+	EXPECT(spinning(1, case_regs_linux(UINT64_C(0xffffffff81000100), 0, true, false), "f3a4c3"),
+		"unknown", RUNNING, UNKNOWN, 0);
+	/* The same in a program is just a busy program. */
+	struct judged j = judge(spinning(1, case_regs_linux(0x401000, 3, true, false), "f3a4c3"));
+
+	assert_int_not_equal(j.v->hung, VH_HUNG_YES);
+	drop(&j);
+}
+
+static void boot_cpu_spins_alone(void **state VH_UNUSED)
+{
+	struct vh_case *c = spinning(4, case_regs_real(0xf000, 0x100, false, false), "f390ebfc");
+
+	for (int i = 1; i < 4; i++)
+		case_registers(c, i, case_regs_reset());
+	EXPECT(c, "boot-cpu-spins-aps-never-started", SPINNING, YES, VH_CERTAIN);
+	/* SeaBIOS parks them: HLT, interrupts off. That is not "halted for ever". */
+	c = spinning(4, case_regs_seabios(0x7c00, false, false), "f390ebfc");
+	for (int i = 1; i < 4; i++)
+		case_registers(c, i, case_regs_seabios(0xfd09a, false, true));
+	EXPECT(c, "boot-cpu-spins-aps-never-started", SPINNING, YES, VH_CERTAIN);
+}
+
+static void started_cpus_are_seen(void **state VH_UNUSED)
+{
+	struct vh_registers locked = case_regs_linux(UINT64_C(0xffffffff81000100), 0, false, false);
+	struct vh_case *c = spinning(2, locked, "f390ebfc");
+
+	case_registers(c, 1, case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true));
+	EXPECT(c, "guest-spins-irqs-off", SPINNING, YES, VH_CERTAIN);
+}
+
+static void encrypted_registers_are_not_read(void **state VH_UNUSED)
+{
+	/* What the dump shows would make a certain spin: it must not count. */
+	struct vh_case *c = spinning(1, case_regs_real(0xf000, 0x100, false, false), "f390ebfc");
+
+	c->vm->confidential = VH_CONF_SEV_ES;
+	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
+}
+
+static void halted_for_ever(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(2);
+
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, 0);
+	case_halted_vcpu(c, 1, 0);
+	case_status(c, "running", true);
+	case_registers(c, 0, case_regs_real(0xf000, 0x101, false, true));
+	case_registers(c, 1, case_regs_seabios(0xfd09a, false, true));
+	EXPECT(c, "guest-halted-forever", DEAD, YES, VH_CERTAIN);
+}
+
+static struct vh_case *idle(struct vh_registers r, unsigned wakeups_per_s)
+{
+	struct vh_case *c = case_new(2);
+
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, wakeups_per_s);
+	case_halted_vcpu(c, 1, 0);
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	case_registers(c, 1, case_regs_seabios(0xfd09a, false, true));
+	return c;
+}
+
+static void idle_is_healthy(void **state VH_UNUSED)
+{
+	struct vh_registers linux_idle =
+		case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true);
+
+	EXPECT(idle(linux_idle, 18), "guest-idle", IDLE, NO, VH_CERTAIN);
+	EXPECT(idle(linux_idle, 0), "guest-idle", IDLE, NO, VH_LIKELY);
+	EXPECT(idle(case_regs_real(0xf000, 0x200, true, true), 18), "guest-idle", IDLE, NO,
+		VH_LIKELY);
+}
+
+static void nothing_to_boot(void **state VH_UNUSED)
+{
+	struct vh_case *c = idle(case_regs_real(0xf000, 0x200, true, true), 18);
+
+	case_text(c, VH_ASKED, "guest.screen", "",
+		"SeaBIOS (version 1.16.2-debian-1.16.2-1)\n\nBooting from Hard Disk...\n"
+		"Boot failed: could not read the boot disk\n\nNo bootable device.\n");
+	EXPECT(c, "firmware-no-boot-device", IDLE, YES, VH_CERTAIN);
+}
+
+static void panic_on_the_console(void **state VH_UNUSED)
+{
+	struct vh_case *c = idle(case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 18);
+	struct vh_evidence *e;
+
+	e = case_text(c, VH_FIRST, "log.serial", "/var/log/serial",
+		"[    0.000000] Linux version 6.1.0\n"
+		"[    1.2] Kernel panic - not syncing: VFS: Unable to mount root fs\n");
+	vh_evidence_set_number(e, "size", 100);
+	vh_evidence_set_number(e, "age_ns", VH_NS_PER_S * 60);
+	EXPECT(c, "guest-kernel-panic", DEAD, YES, VH_LIKELY);
+}
+
+static void busy_is_healthy(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+	struct vh_registers r = case_regs_linux(0x401000, 3, true, false);
+
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	look_again(c, 0, r, 0x1230);
+	EXPECT(c, "guest-busy", RUNNING, NO, VH_CERTAIN);
+	/* In the kernel, all over the place. */
+	c = case_new(1);
+	r = case_regs_linux(UINT64_C(0xffffffff81000100), 0, true, false);
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	look_again(c, 0, r, 0x1230);
+	EXPECT(c, "guest-busy", RUNNING, NO, VH_LIKELY);
+}
+
+static struct vh_case *held(const char *run_state)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_thread(c,
+		(struct case_thread){.vcpu = 0, .wchan = "futex_do_wait", .syscall = CASE_FUTEX});
+	case_status(c, run_state, false);
+	/* HLT with interrupts off: of a held VM that says nothing. */
+	case_registers(c, 0, case_regs_real(0xf000, 0x100, false, true));
+	return c;
+}
+
+static void the_vmm_holds_it(void **state VH_UNUSED)
+{
+	EXPECT(held("paused"), "vm-paused", PAUSED, YES, VH_CERTAIN);
+	EXPECT(held("prelaunch"), "never-started", PAUSED, YES, VH_CERTAIN);
+	EXPECT(held("inmigrate"), "incoming-migration-waits", PAUSED, YES, VH_CERTAIN);
+	EXPECT(held("io-error"), "paused-io-error", PAUSED, YES, VH_CERTAIN);
+	EXPECT(held("internal-error"), "vmm-internal-error", DEAD, YES, VH_CERTAIN);
+	EXPECT(held("guest-panicked"), "guest-panicked", DEAD, YES, VH_CERTAIN);
+	EXPECT(held("watchdog"), "vm-paused", PAUSED, YES, VH_CERTAIN);
+	EXPECT(held("a-state-of-the-future"), "vm-paused", PAUSED, YES, VH_CERTAIN);
+	/* Halted, then shut down: in order, as far as one can tell. */
+	EXPECT(held("shutdown"), "guest-shut-down", DEAD, YES, VH_LIKELY);
+}
+
+static void triple_fault(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+	struct vh_registers r = case_regs_ovmf(0x100080, true, false);
+
+	r.idt_limit = 0;
+	c->vm->no_reboot = c->vm->no_shutdown = true;
+	case_main_thread(c);
+	case_thread(c,
+		(struct case_thread){.vcpu = 0, .wchan = "futex_do_wait", .syscall = CASE_FUTEX});
+	case_status(c, "shutdown", false);
+	case_registers(c, 0, r);
+	EXPECT(c, "guest-triple-fault", DEAD, YES, VH_CERTAIN);
+}
+
+static void no_space_names_the_drive(void **state VH_UNUSED)
+{
+	struct vh_case *c = held("io-error");
+
+	case_text(c, VH_ASKED, "qmp.query-block", "",
+		"[{\"device\":\"disk0\",\"io-status\":\"nospace\",\"inserted\":{\"file\":\"/t/"
+		"d.raw\","
+		"\"node-name\":\"#block1\"}}]");
+	struct judged j = judge(c);
+
+	assert_non_null(j.v->cause);
+	assert_string_equal(j.v->cause->rule->id, "paused-io-error");
+	assert_non_null(strstr(j.v->headline, "disk0"));
+	assert_non_null(strstr(j.v->headline, "no space left"));
+	drop(&j);
+}
+
+static void process_is_stopped(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_thread(c, (struct case_thread){.tid = CASE_PID,
+			       .name = "qemu-system-x86",
+			       .state = 'T',
+			       .wchan = "do_signal_stop"});
+	case_thread(c, (struct case_thread){.vcpu = 0, .state = 'T', .wchan = "do_signal_stop"});
+	EXPECT(c, "process-stopped", STOPPED, YES, VH_CERTAIN);
+}
+
+static void debugger_on(bool on_main, struct vh_case *c)
+{
+	if (on_main)
+		case_thread(c, (struct case_thread){.tid = CASE_PID,
+				       .name = "qemu-system-x86",
+				       .state = 't',
+				       .tracer = 99,
+				       .wchan = "ptrace_stop"});
+	else
+		case_main_thread(c);
+	if (on_main)
+		case_busy_vcpu(c, 0);
+	else
+		case_thread(
+			c, (struct case_thread){
+				   .vcpu = 0, .state = 't', .tracer = 99, .wchan = "ptrace_stop"});
+}
+
+static void process_is_traced(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	debugger_on(true, c);
+	case_silent_monitor(c);
+	EXPECT(c, "process-traced", STOPPED, YES, VH_CERTAIN);
+	c = case_new(1);
+	debugger_on(false, c);
+	case_status(c, "running", true);
+	EXPECT(c, "process-traced", STOPPED, YES, VH_CERTAIN);
+}
+
+static void frozen(void **state VH_UNUSED)
+{
+	/* v2: asleep, and looks idle */
+	struct vh_case *c = case_new(1);
+
+	case_thread(c, (struct case_thread){
+			       .tid = CASE_PID, .name = "qemu-system-x86", .wchan = "get_signal"});
+	case_thread(c, (struct case_thread){.vcpu = 0, .wchan = "get_signal"});
+	case_text_always(c, "cgroup.cgroup.freeze", "v2:/vm", "1\n");
+	case_text_always(c, "cgroup.cgroup.events", "v2:/vm", "populated 1\nfrozen 1\n");
+	EXPECT(c, "cgroup-frozen", STOPPED, YES, VH_CERTAIN);
+	/* v1: D, and looks like storage */
+	c = case_new(1);
+	case_thread(c, (struct case_thread){.tid = CASE_PID,
+			       .name = "qemu-system-x86",
+			       .state = 'D',
+			       .wchan = "__refrigerator"});
+	case_thread(c, (struct case_thread){.vcpu = 0, .state = 'D', .wchan = "__refrigerator"});
+	case_text_always(c, "cgroup.freezer.state", "v1:freezer:/vm", "FROZEN\n");
+	EXPECT(c, "cgroup-frozen", STOPPED, YES, VH_CERTAIN);
+}
+
+static struct vh_case *starved(void)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.vcpu = 0,
+			       .state = 'R',
+			       .run = 0.02,
+			       .wait = 0.97,
+			       .syscall = "running\n"});
+	case_status(c, "running", true);
+	return c;
+}
+
+static void quota_and_rivals(void **state VH_UNUSED)
+{
+	struct vh_case *c = starved();
+
+	case_text(c, VH_FIRST, "cgroup.cpu.stat", "v2:/vm",
+		"usage_usec 1\nnr_periods 100\nnr_throttled 100\nthrottled_usec 1000000\n");
+	case_text(c, VH_LAST, "cgroup.cpu.stat", "v2:/vm",
+		"usage_usec 1\nnr_periods 110\nnr_throttled 110\nthrottled_usec 1980000\n");
+	case_text_always(c, "cgroup.cpu.max", "v2:/vm", "1000 100000\n");
+	EXPECT(c, "cpu-quota", STARVED, YES, VH_CERTAIN);
+	EXPECT(starved(), "cpu-starved", STARVED, YES, VH_CERTAIN);
+}
+
+static void half_a_cpu_is_not_starved(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+	struct vh_registers r = case_regs_linux(0x401000, 3, true, false);
+
+	case_main_thread(c);
+	case_thread(c,
+		(struct case_thread){
+			.vcpu = 0, .state = 'R', .run = 0.5, .wait = 0.49, .syscall = "running\n"});
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	look_again(c, 0, r, 0x1230);
+	EXPECT(c, "guest-busy", RUNNING, NO, VH_CERTAIN);
+}
+
+static void main_loop_blocked(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_thread(c, (struct case_thread){.tid = CASE_PID,
+			       .name = "qemu-system-x86",
+			       .wchan = "request_wait_answer",
+			       .syscall = "262 0xc 0x7ffe 0x7ffe 0x1000 0x0 0x0 0x7ffe 0x7f00\n",
+			       .fd = "12\t/mnt/fuse/disk"});
+	case_busy_vcpu(c, 0);
+	case_silent_monitor(c);
+	EXPECT(c, "vmm-main-loop-blocked", BLOCKED, YES, VH_CERTAIN);
+	/* Silent, and nobody knows why. */
+	c = case_new(1);
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	case_silent_monitor(c);
+	EXPECT(c, "vmm-main-loop-blocked", BLOCKED, YES, VH_LIKELY);
+}
+
+static void page_that_does_not_come(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.vcpu = 0,
+			       .wchan = "handle_userfault",
+			       .syscall = CASE_KVM_RUN,
+			       .stack = "[<0>] handle_userfault+0x1/0x2\n[<0>] "
+					"kvm_mmu_page_fault+0x1/0x2\n"});
+	case_status(c, "running", true);
+	EXPECT(c, "vcpu-waits-for-page", BLOCKED, YES, VH_CERTAIN);
+}
+
+static void serial_that_nobody_reads(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	VH_PUSH(c->vm->serials, c->vm->n_serials) = (struct vh_serial){
+		vh_strdup("pipe"), vh_strdup("/run/fifo"), vh_strdup("debugcon")};
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.vcpu = 0,
+			       .run = 0.17,
+			       .voluntary_per_s = 7200,
+			       .wchan = "hrtimer_nanosleep",
+			       .syscall = "230 0x0 0x0 0x7f 0x0 0x0 0x0 0x7f 0x7f\n"});
+	case_silent_monitor(c);
+	EXPECT(c, "vcpu-blocked-on-serial", BLOCKED, YES, VH_CERTAIN);
+}
+
+static void process_gone(void **state VH_UNUSED)
+{
+	struct vh_case *c = spinning(1, case_regs_real(0xf000, 0x100, false, false), "f390ebfc");
+
+	case_fail(c, VH_AFTER, "proc.tasks", "", VH_ABSENT, 2, "No such file or directory");
+	EXPECT(c, "process-ended", DEAD, YES, VH_CERTAIN);
+}
+
+static void passive_verdicts(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	c->passive = true;
+	case_main_thread(c);
+	case_thread(c,
+		(struct case_thread){.vcpu = 0, .wchan = "futex_do_wait", .syscall = CASE_FUTEX});
+	EXPECT(c, "vm-paused", PAUSED, YES, VH_LIKELY);
+	c = case_new(1);
+	c->passive = true;
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, 18);
+	EXPECT(c, "guest-idle", IDLE, NO, VH_LIKELY);
+	/* Asleep and never woken: idle without a timer, or halted for ever? Registers would tell.
+	 */
+	c = case_new(1);
+	c->passive = true;
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, 0);
+	EXPECT(c, "unknown", IDLE, UNKNOWN, 0);
+	/* At full load, and no register to tell work from a spin. */
+	c = case_new(1);
+	c->passive = true;
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
+}
+
+static void nothing_seen_is_unknown(void **state VH_UNUSED)
+{
+	EXPECT(case_new(1), "unknown", UNKNOWN, UNKNOWN, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(spin_with_interrupts_off),
+		cmocka_unit_test(firmware_at_work_is_no_spin),
+		cmocka_unit_test(spin_with_interrupts_on),
+		cmocka_unit_test(tight_work_is_not_called_hung),
+		cmocka_unit_test(boot_cpu_spins_alone),
+		cmocka_unit_test(started_cpus_are_seen),
+		cmocka_unit_test(encrypted_registers_are_not_read),
+		cmocka_unit_test(halted_for_ever),
+		cmocka_unit_test(idle_is_healthy),
+		cmocka_unit_test(nothing_to_boot),
+		cmocka_unit_test(panic_on_the_console),
+		cmocka_unit_test(busy_is_healthy),
+		cmocka_unit_test(the_vmm_holds_it),
+		cmocka_unit_test(triple_fault),
+		cmocka_unit_test(no_space_names_the_drive),
+		cmocka_unit_test(process_is_stopped),
+		cmocka_unit_test(process_is_traced),
+		cmocka_unit_test(frozen),
+		cmocka_unit_test(quota_and_rivals),
+		cmocka_unit_test(half_a_cpu_is_not_starved),
+		cmocka_unit_test(main_loop_blocked),
+		cmocka_unit_test(page_that_does_not_come),
+		cmocka_unit_test(serial_that_nobody_reads),
+		cmocka_unit_test(process_gone),
+		cmocka_unit_test(passive_verdicts),
+		cmocka_unit_test(nothing_seen_is_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
