@@ -4,10 +4,11 @@
  *
  * Handles are opaque; each has a function that frees it and accepts NULL. A string that is returned
  * as `const char *` lives as long as the handle it came from; one returned as `char *` is freed
- * with free(). All strings are UTF-8 and, where they hold what a guest or a monitor said, escaped
- * for a terminal. A function that can fail returns NULL (or false) and, where `error` is not NULL,
- * sets *error. The library prints nothing, installs no signal handler and keeps no state between
- * calls; different handles may be used from different threads at once.
+ * with free(). Reports and messages are UTF-8, and what a guest or a monitor said is escaped in
+ * them for a terminal; names of VMs are as the VMs have them. A function that can fail returns NULL
+ * (or false) and, where `error` is not NULL, sets *error. The library prints nothing, installs no
+ * signal handler and keeps no state between calls; different handles may be used from different
+ * threads at once.
  */
 #ifndef VMHANG_VMHANG_H
 #define VMHANG_VMHANG_H

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vmhang explain: what a cause means, from the rule itself. */
 #include "cli/command.h"
-#include "infer/verdict.h"
-#include "report/wrap.h"
+#include "report/report.h"
 
 struct options {
 	bool list;
@@ -46,31 +45,6 @@ static void list_causes(struct vh_buf *out)
 		vh_buf_printf(out, "%-*s  %s\n", (int)width, vh_rules[i]->id, vh_rules[i]->title);
 }
 
-static void explain(const struct vh_rule *rule, struct vh_buf *out)
-{
-	const struct {
-		const char *heading, *text;
-	} parts[] = {
-		{"Meaning", rule->meaning},
-		{"What shows it", rule->shown_by},
-		{"What to do", rule->what_to_do},
-	};
-	unsigned width = vh_cli_width();
-
-	vh_buf_printf(out, "%s: %s\n", rule->id, rule->title);
-	vh_buf_printf(out, "(%s; the VM is %s: %s)\n", vh_layer_name(rule->layer),
-		vh_state_name(rule->state),
-		rule->hung == VH_HUNG_YES  ? "hung"
-		: rule->hung == VH_HUNG_NO ? "healthy"
-					   : "hung or not, this alone does not tell");
-	for (size_t i = 0; i < VH_ARRAY_SIZE(parts); i++) {
-		if (!parts[i].text)
-			continue;
-		vh_buf_printf(out, "\n%s\n", parts[i].heading);
-		vh_wrap(out, vh_str(parts[i].text), width, "  ", "  ");
-	}
-}
-
 int vh_cmd_explain(int argc, char **argv)
 {
 	const struct argp argp = {.options = argp_options,
@@ -92,7 +66,7 @@ int vh_cmd_explain(int argc, char **argv)
 				o.id);
 			return EX_USAGE;
 		}
-		explain(rule, &out);
+		vh_explain(rule, vh_cli_width(), &out);
 	}
 	vh_cli_print(&out);
 	return 0;

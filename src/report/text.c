@@ -3,8 +3,6 @@
 #include "report/view.h"
 #include "report/wrap.h"
 
-#define DEFAULT_WIDTH 100
-
 /* ECMA-48 SGR. */
 #define BOLD   "\033[1m"
 #define RED    "\033[1;31m"
@@ -130,7 +128,7 @@ void vh_report_text(
 {
 	struct writer w = {.out = out,
 		.colour = options && options->colour,
-		.width = options && options->width ? options->width : DEFAULT_WIDTH};
+		.width = options && options->width ? options->width : VH_DEFAULT_WIDTH};
 	struct vh_view *v = vh_view_build(r, options && options->verbose);
 
 	put_answer(&w, v);
