@@ -205,10 +205,21 @@ static int compare_causes(const void *a, const void *b)
 	return strcmp(x->rule->id, y->rule->id);
 }
 
-/* True where a cause of an outer layer keeps the inner ones from being seen at all: what a vCPU
- * does while its process is stopped says nothing about the guest. */
+static bool includes(const struct vh_rule *rule, const char *id)
+{
+	for (size_t i = 0; rule->includes && rule->includes[i]; i++)
+		if (strcmp(rule->includes[i], id) == 0)
+			return true;
+	return false;
+}
+
+/* True where the better cause leaves nothing to say for the other: it is a special case of it, or
+ * it lies in an outer layer and keeps the inner one from being seen at all. What a vCPU does while
+ * its process is stopped says nothing about the guest. */
 static bool hides(const struct vh_cause *outer, const struct vh_cause *inner)
 {
+	if (outer->confidence >= inner->confidence && includes(outer->rule, inner->rule->id))
+		return true;
 	return outer->confidence == VH_CERTAIN && outer->rule->layer > inner->rule->layer &&
 	       outer->rule->hung == VH_HUNG_YES;
 }
@@ -244,7 +255,7 @@ static void judge_rules(struct vh_verdict *v, const struct vh_facts *facts)
 		free(j.title);
 		if (refuted)
 			VH_PUSH(v->ruled_out, v->n_ruled_out) = cause;
-		else if (cause->n_for)
+		else if (cause->n_for && cause->score > 0)
 			VH_PUSH(v->causes, v->n_causes) = cause;
 		else
 			cause_free(cause);

@@ -58,7 +58,7 @@ static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 		f = vh_fact_add(facts, VH_FACT_VCPU_ACTIVE, n, t->run_share,
 			"vCPU %d ran %.1f %% of the window", n, 100 * t->run_share);
 	about(facts, v, f, source);
-	if (!isnan(t->wait_share) && wait <= WAITED_HARDLY * VH_MAX(demand, DEMAND_ASLEEP))
+	if (!isnan(t->wait_share) && demand >= DEMAND_ASLEEP && wait <= WAITED_HARDLY * demand)
 		about(facts, v,
 			vh_fact_add(facts, VH_FACT_VCPU_GETS_CPU, n, wait,
 				"vCPU %d waited for a CPU only %.1f %% of the window", n,

@@ -43,6 +43,9 @@ struct vh_rule {
 	enum vh_layer layer;
 	enum vh_state state;
 	enum vh_hung hung;
+	/* NULL-terminated ids of more general causes that this one contains: where it holds, they
+	 * say nothing more. NULL for none. */
+	const char *const *includes;
 	/* For `vmhang explain`: what it means; what shows it; what to do. Plain paragraphs. */
 	const char *meaning, *shown_by, *what_to_do;
 	/* Weighs the facts: vh_for, vh_against, vh_next. A rule that finds nothing in favour is

@@ -58,6 +58,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
+static const char *const includes[] = {"guest-spins-irqs-off", "guest-spins-irqs-on", NULL};
+
 const struct vh_rule vh_rule_boot_cpu_spins_aps_never_started = {
 	.id = "boot-cpu-spins-aps-never-started",
 	.title = "the boot CPU spins, and the other vCPUs were never started",
@@ -76,5 +78,6 @@ const struct vh_rule vh_rule_boot_cpu_spins_aps_never_started = {
 		"isa-debugcon.iobase=0x402, and a serial port. Try one vCPU, another firmware "
 		"version, another CPU model. In an encrypted guest the cause is often a memory "
 		"access that the firmware mapped wrongly.",
+	.includes = includes,
 	.judge = judge,
 };

@@ -25,6 +25,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		"unit, or <cputune> of its libvirt domain");
 }
 
+static const char *const includes[] = {"cpu-starved", NULL};
+
 const struct vh_rule vh_rule_cpu_quota = {
 	.id = "cpu-quota",
 	.title = "its cgroup's CPU quota starves the VM",
@@ -37,5 +39,6 @@ const struct vh_rule vh_rule_cpu_quota = {
 	.shown_by = "nr_throttled in cpu.stat grows with nearly every period, while the vCPUs "
 		    "are ready to run and wait (run delay in /proc/PID/task/TID/schedstat).",
 	.what_to_do = "Raise or remove the quota. Mind that the VMM's own threads use it too.",
+	.includes = includes,
 	.judge = judge,
 };

@@ -9,7 +9,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	vh_for_all(j, f, VH_PROOF, VH_FACT_VCPU_STARVED);
 	if (!starved) {
-		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_GETS_CPU));
+		const struct vh_fact *gets = vh_fact(f, VH_FACT_VCPU_GETS_CPU);
+
+		vh_against(j, VH_PROOF, gets ? gets : vh_fact(f, VH_FACT_VCPU_ASLEEP));
 		return;
 	}
 	/* Throttling counts as waiting for a CPU too: then it is the quota's doing. */

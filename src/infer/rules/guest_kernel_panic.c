@@ -33,6 +33,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
+static const char *const includes[] = {
+	"guest-spins-irqs-off", "guest-spins-irqs-on", "guest-halted-forever", NULL};
+
 const struct vh_rule vh_rule_guest_kernel_panic = {
 	.id = "guest-kernel-panic",
 	.title = "the guest's kernel panicked",
@@ -47,5 +50,6 @@ const struct vh_rule vh_rule_guest_kernel_panic = {
 		"halted with interrupts off.",
 	.what_to_do = "The text says why. For the next time: panic=10 on the kernel's command "
 		      "line reboots it, a pvpanic device tells the VMM.",
+	.includes = includes,
 	.judge = judge,
 };

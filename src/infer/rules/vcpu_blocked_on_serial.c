@@ -16,6 +16,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		"once");
 }
 
+static const char *const includes[] = {"vmm-main-loop-blocked", NULL};
+
 const struct vh_rule vh_rule_vcpu_blocked_on_serial = {
 	.id = "vcpu-blocked-on-serial",
 	.title = "a vCPU waits for somebody to read its serial or debug port",
@@ -33,5 +35,6 @@ const struct vh_rule vh_rule_vcpu_blocked_on_serial = {
 	.what_to_do =
 		"Read from the other end. For good: back the device by a file, or by a socket "
 		"with logfile= and server=on,wait=off and a reader that lives.",
+	.includes = includes,
 	.judge = judge,
 };
