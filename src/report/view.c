@@ -166,7 +166,7 @@ static void add_against(struct vh_view *v, const struct vh_report *r)
 
 	add_facts(s, r->c, cause->against, cause->n_against);
 	for (size_t i = 0; i < cause->n_limits; i++)
-		vh_view_line(s, "less sure, for %s", cause->limits[i]);
+		vh_view_line(s, "less sure: %s", cause->limits[i]);
 }
 
 /* True where an earlier cause was ruled out by the same fact, which then told of this one too. */
