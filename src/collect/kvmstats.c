@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * KVM's counters in debugfs: /sys/kernel/debug/kvm/PID-FD/ and vcpuN/ in it, one file a counter
- * (kernel virt/kvm/kvm_main.c kvm_create_vm_debugfs). A locked-down kernel refuses all of debugfs,
- * root included.
+ * (kernel virt/kvm/kvm_main.c kvm_create_vm_debugfs). A locked-down kernel refuses what may be
+ * written, root included, and with it the counters that can be reset: only gauges of mode 0444 are
+ * left (fs/debugfs/file.c debugfs_locked_down).
  */
 #include <errno.h>
 
@@ -11,18 +12,21 @@
 #define NAMES_CAP (256 * 1024)
 #define FILES_MAX 8192
 
-static void add_denied(struct vh_case *c, enum vh_round round, const char *where, int err)
+/* Sets status and detail of what was refused; `refused` of `all` files, or, 0 of 0, the directory.
+ */
+static void set_denied(struct vh_evidence *e, int err, size_t refused, size_t all)
 {
-	struct vh_evidence *e = vh_case_add(c, round, "kvm.stats", "vm", where);
+	enum vh_status status = refused < all ? VH_TRUNCATED : vh_status_of_errno(err);
 
-	if (err == EPERM)
-		vh_evidence_fail(e, VH_DENIED, err,
-			"kernel lockdown closes debugfs to everybody; QMP query-stats has the same "
-			"counters");
+	if (err == EPERM && all)
+		vh_evidence_fail(e, status, err,
+			"kernel lockdown closes %zu of %zu counters in debugfs to everybody; QMP "
+			"query-stats has them",
+			refused, all);
 	else if (err == EACCES)
-		vh_evidence_fail(e, VH_DENIED, err, "only root may read debugfs");
+		vh_evidence_fail(e, status, err, "only root may read debugfs");
 	else
-		vh_evidence_fail(e, vh_status_of_errno(err), err, "%s", strerror(err));
+		vh_evidence_fail(e, status, err, "%s", strerror(err));
 }
 
 /* The VM's directory, "PID-FD"; NULL after a piece of evidence that says why. */
@@ -52,19 +56,41 @@ static char *vm_directory(struct vh_host *host, struct vh_case *c, enum vh_round
 	while (vh_next_line(&rest, &line))
 		if (vh_str_starts(line, prefix))
 			return vh_asprintf("%s/%.*s", kvm, (int)line.n, line.s);
-	if (!vh_status_has_data(r.status)) {
-		add_denied(c, round, kvm, r.err);
-	} else {
-		struct vh_evidence *e = vh_case_add(c, round, "kvm.stats", "vm", kvm);
+	struct vh_evidence *e = vh_case_add(c, round, "kvm.stats", "vm", kvm);
 
+	if (!vh_status_has_data(r.status)) {
+		set_denied(e, r.err, 0, 0);
+	} else {
 		vh_evidence_fail(e, VH_ABSENT, ENOENT, "no VM of process %d is listed there",
 			(int)c->vm->id.pid);
 	}
 	return NULL;
 }
 
+/* The counters of a directory as text; the number of files that were refused, their errno in *err.
+ */
+static size_t counters_text(const struct vh_batch *batch, struct vh_buf *text, int *err)
+{
+	size_t refused = 0;
+	uint64_t number;
+
+	for (size_t i = 0; i < batch->n_files; i++) {
+		const struct vh_reading *out = &batch->files[i].out;
+		struct vh_str value = vh_str_trim((struct vh_str){out->data, out->size});
+
+		if (out->status == VH_DENIED) {
+			*err = out->err;
+			refused++;
+		} else if (vh_status_has_data(out->status) && vh_parse_u64(value, 10, &number)) {
+			vh_buf_printf(
+				text, "%s %.*s\n", batch->wanted[i].subject, (int)value.n, value.s);
+		}
+	}
+	return refused;
+}
+
 /* Reads the counters of one directory, and the names of its vcpuN directories into *vcpus. False
- * where the first file is refused: then all are. */
+ * where every file is refused: then all of debugfs is. */
 static bool add_counters(struct vh_host *host, struct vh_case *c, enum vh_round round,
 	const char *subject, const char *directory, struct vh_buf *vcpus, size_t *files_left)
 {
@@ -72,7 +98,7 @@ static bool add_counters(struct vh_host *host, struct vh_case *c, enum vh_round 
 	vh_auto_batch struct vh_batch batch = {0};
 	vh_auto_buf struct vh_buf text = {0};
 	struct vh_str line;
-	uint64_t number;
+	int err = 0;
 
 	vh_host_list(host, NAMES_CAP, &names, "%s", directory);
 	struct vh_str rest = {names.data, names.size};
@@ -86,34 +112,21 @@ static bool add_counters(struct vh_host *host, struct vh_case *c, enum vh_round 
 		vh_auto_free char *name = vh_str_dup(line);
 
 		vh_batch_add(&batch, "kvm.stats", name, 64, "%s/%s", directory, name);
-		if (batch.n_files > 1)
-			continue;
-		vh_host_read_many(host, batch.files, 1);
-		if (batch.files[0].out.status == VH_DENIED) {
-			add_denied(c, round, batch.files[0].path, batch.files[0].out.err);
-			return false;
-		}
 	}
 	*files_left -= batch.n_files;
-	if (batch.n_files > 1)
-		vh_host_read_many(host, batch.files + 1, batch.n_files - 1);
-	for (size_t i = 0; i < batch.n_files; i++) {
-		const struct vh_reading *out = &batch.files[i].out;
-		struct vh_str value = vh_str_trim((struct vh_str){out->data, out->size});
-
-		if (vh_status_has_data(out->status) && vh_parse_u64(value, 10, &number))
-			vh_buf_printf(
-				&text, "%s %.*s\n", batch.wanted[i].subject, (int)value.n, value.s);
-	}
+	vh_batch_read(host, &batch);
+	size_t refused = counters_text(&batch, &text, &err);
 	struct vh_evidence *e = vh_case_add(c, round, "kvm.stats", subject, directory);
 
 	if (batch.n_files)
 		e->at_ns = batch.files[0].out.at_ns - c->began_ns;
-	if (vh_status_has_data(names.status))
-		vh_evidence_set_data(e, text.data, text.len);
-	else
+	if (!vh_status_has_data(names.status))
 		vh_evidence_fail(e, names.status, names.err, "%s", strerror(names.err));
-	return true;
+	else if (refused)
+		set_denied(e, err, refused, batch.n_files);
+	if (vh_status_has_data(e->status))
+		vh_evidence_set_data(e, text.data, text.len);
+	return !refused || refused < batch.n_files;
 }
 
 static void collect(struct vh_host *host, struct vh_case *c, enum vh_round round)

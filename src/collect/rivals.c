@@ -9,8 +9,8 @@
 
 #include "collect/passive.h"
 
-#define BUDGET_NS  (40 * VH_NS_PER_MS)
-#define SLICE      256 /* files between two looks at the clock */
+#define BUDGET_NS  (40 * VH_NS_PER_MS) /* for the processes, and again for their threads */
+#define SLICE      256                 /* files between two looks at the clock */
 #define ROWS_MAX   1024
 #define LIST_CAP   (1024 * 1024)
 #define STAT_CAP   1024
@@ -96,10 +96,14 @@ static void found_process(struct search *s, pid_t pid VH_UNUSED, const struct vh
 			.pid = stat->id, .tid = stat->id, .share = life_share(s, stat)};
 }
 
-/* A batch of DIRECTORY/N/stat for every number N but `except`. */
+/* A batch of DIRECTORY/N/stat for every number N but `except`, the highest first: of a host with
+ * too many processes the thousands of kernel threads, which were first, are the ones to leave out.
+ */
 static void batch_stats(struct search *s, struct vh_batch *b, const char *directory, pid_t except)
 {
 	vh_auto_reading struct vh_reading r = {0};
+	vh_auto_free uint64_t *ids = NULL;
+	size_t n = 0;
 	struct vh_str line;
 	uint64_t id;
 
@@ -109,7 +113,9 @@ static void batch_stats(struct search *s, struct vh_batch *b, const char *direct
 	while (vh_next_line(&rest, &line) && vh_parse_u64(line, 10, &id))
 		if (id != (uint64_t)except &&
 			(!vh_host_is_live(s->host) || id != (uint64_t)getpid()))
-			vh_batch_add(b, "", "", STAT_CAP, "%s/%" PRIu64 "/stat", directory, id);
+			VH_PUSH(ids, n) = id;
+	while (n--)
+		vh_batch_add(b, "", "", STAT_CAP, "%s/%" PRIu64 "/stat", directory, ids[n]);
 }
 
 static int compare_share(const void *a, const void *b)
@@ -119,16 +125,28 @@ static int compare_share(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
+static int compare_tid(const void *a, const void *b)
+{
+	return ((const struct candidate *)a)->tid - ((const struct candidate *)b)->tid;
+}
+
+static void sort(struct candidates *c, int (*compare)(const void *a, const void *b))
+{
+	if (c->n)
+		qsort(c->list, c->n, sizeof(*c->list), compare);
+}
+
 /* First the processes; then the threads of those that have several, the busiest first. */
 static void search_host(struct search *s)
 {
 	vh_auto_batch struct vh_batch processes = {0};
 
 	batch_stats(s, &processes, "/proc", s->vm_pid);
+	s->deadline = vh_deadline_in(BUDGET_NS);
 	read_stats(s, &processes, 0, found_process);
-	if (s->processes.n)
-		qsort(s->processes.list, s->processes.n, sizeof(*s->processes.list), compare_share);
-	for (size_t i = 0; i < s->processes.n && !s->cut; i++) {
+	sort(&s->processes, compare_share);
+	s->deadline = vh_deadline_in(BUDGET_NS);
+	for (size_t i = 0; i < s->processes.n && !vh_deadline_passed(s->deadline); i++) {
 		vh_auto_batch struct vh_batch threads = {0};
 		pid_t pid = s->processes.list[i].pid;
 		vh_auto_free char *directory = vh_asprintf("/proc/%d/task", (int)pid);
@@ -136,6 +154,7 @@ static void search_host(struct search *s)
 		batch_stats(s, &threads, directory, 0);
 		read_stats(s, &threads, pid, found_thread);
 	}
+	s->cut |= vh_deadline_passed(s->deadline);
 }
 
 /* Is there a CPU in both lists ("0-3,8")? */
@@ -248,8 +267,7 @@ static void known_threads(const struct vh_case *c, struct candidates *out)
 
 static void collect_first(struct vh_host *host, struct vh_case *c)
 {
-	struct search s = {
-		.host = host, .vm_pid = c->vm->id.pid, .deadline = vh_deadline_in(BUDGET_NS)};
+	struct search s = {.host = host, .vm_pid = c->vm->id.pid};
 	struct vh_identity boot = {.start_ticks = 0};
 	vh_auto_buf struct vh_buf cpus = {0}, rows = {0};
 	int64_t begin = vh_now_ns();
@@ -260,8 +278,11 @@ static void collect_first(struct vh_host *host, struct vh_case *c)
 	search_host(&s);
 	bool full = s.threads.n > ROWS_MAX;
 
-	if (full)
+	if (full) {
+		sort(&s.threads, compare_share);
 		s.threads.n = ROWS_MAX;
+	}
+	sort(&s.threads, compare_tid);
 	write_rows(host, &s.threads, (struct vh_str){cpus.data, cpus.len}, &rows);
 	struct vh_evidence *e = vh_case_add(c, VH_FIRST, "host.rivals", "", "/proc/*/task/*/stat");
 

@@ -74,12 +74,39 @@ static void denied_once_for_all(void **state VH_UNUSED)
 	fixture_free(&f);
 }
 
+static void a_locked_down_kernel_leaves_some(void **state VH_UNUSED)
+{
+	struct fixture f = fixture_empty();
+	bool root = geteuid() == 0;
+
+	fixture_put(&f, "/proc/self/mountinfo", "25 23 0:7 / /dbg rw - debugfs debugfs rw\n");
+	fixture_put(&f, "/dbg/kvm/4711-3/blocking", "1");
+	fixture_put(&f, "/dbg/kvm/4711-3/exits", "1");
+	vh_auto_free char *path = vh_host_path(f.host, "/dbg/kvm/4711-3/exits");
+
+	assert_int_equal(chmod(f.dir, 0755), 0);
+	assert_int_equal(chmod(path, 0), 0);
+	if (root)
+		assert_int_equal(seteuid(65534), 0);
+	fixture_run(&f, &vh_collect_kvmstats, VH_FIRST);
+	if (root)
+		assert_int_equal(seteuid(0), 0);
+	const struct vh_evidence *e = vh_case_find(f.c, "kvm.stats", "vm", VH_FIRST);
+
+	/* What was refused is not zero: it is missing, and said to be. */
+	assert_int_equal(e->status, VH_TRUNCATED);
+	assert_string_equal(e->data, "blocking 1\n");
+	assert_non_null(e->detail);
+	fixture_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(counters_of_vm_and_vcpus),
 		cmocka_unit_test(why_there_are_none),
 		cmocka_unit_test(denied_once_for_all),
+		cmocka_unit_test(a_locked_down_kernel_leaves_some),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
