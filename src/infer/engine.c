@@ -300,9 +300,8 @@ static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 	else if (facts->model->n_vcpus)
 		vh_buf_printf(
 			&line, "; none of its %zu vCPUs runs all the time", facts->model->n_vcpus);
-	if (v->n_causes) {
+	if (v->n_causes && v->causes[0]->score >= weight_score[VH_STRONG])
 		vh_buf_printf(&line, "; perhaps %s", v->causes[0]->title);
-	}
 	v->headline = vh_buf_steal(&line);
 	for (size_t i = 0; i < v->n_not_seen; i++) {
 		const struct vh_not_seen *s = &v->not_seen[i];

@@ -40,6 +40,9 @@ static bool has_other_source(const struct vh_model *m, const struct vh_evidence 
 {
 	if (strcmp(e->source, "kvm.stats") == 0)
 		return vh_case_find_data(m->c, "qmp.query-stats", NULL, VH_N_ROUND);
+	if (strcmp(e->source, "guest.screendump") == 0 &&
+		vh_case_find_data(m->c, "guest.screen", NULL, VH_N_ROUND))
+		return true;
 	/* A second look that failed is told by its own piece, unless the first one was all there
 	 * is. */
 	return vh_case_find_data(m->c, e->source, e->subject, VH_N_ROUND);
@@ -125,11 +128,34 @@ static char *what_of(const struct group *g)
 	if (vh_prefix(subject, "tid:"))
 		return g->n == 1 ? vh_asprintf("%s of thread %s", g->row->what, escaped + 4)
 				 : vh_asprintf("%s of %zu threads", g->row->what, g->n);
-	if (g->n > 1)
-		return vh_asprintf("%s (%zu pieces)", g->row->what, g->n);
-	if (escaped[0])
+	if (g->n == 1 && strchr(subject, '/'))
 		return vh_asprintf("%s (%s)", g->row->what, escaped);
 	return vh_strdup(g->row->what);
+}
+
+/* Adds what a group says; a reason that holds for several things is said once. */
+static void tell(struct vh_verdict *v, const struct group *g)
+{
+	enum vh_status status = g->first->status;
+	vh_auto_free char *what = what_of(g);
+	vh_auto_free char *why = vh_escaped(g->reason);
+	/* Only a refusal is mended by more rights. */
+	const char *how = status == VH_DENIED ? g->row->how : NULL;
+
+	for (size_t i = 0; i < v->n_not_seen; i++) {
+		struct vh_not_seen *s = &v->not_seen[i];
+
+		if (s->status != status || strcmp(s->why, why) != 0 ||
+			strcmp(s->how ? s->how : "", how ? how : "") != 0)
+			continue;
+		char *both = vh_asprintf("%s, %s", s->what, what);
+
+		free(s->what);
+		s->what = both;
+		return;
+	}
+	VH_PUSH(v->not_seen, v->n_not_seen) =
+		(struct vh_not_seen){vh_strdup(what), vh_strdup(why), vh_strdup(how), status};
 }
 
 void vh_not_seen_list(const struct vh_model *model, struct vh_verdict *v)
@@ -149,14 +175,7 @@ void vh_not_seen_list(const struct vh_model *model, struct vh_verdict *v)
 			g->first = e;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct vh_not_seen *s = &VH_PUSH(v->not_seen, v->n_not_seen);
-
-		s->what = what_of(&groups[i]);
-		s->why = vh_escaped(groups[i].reason);
-		s->status = groups[i].first->status;
-		/* Only a refusal is mended by more rights. */
-		s->how =
-			groups[i].first->status == VH_DENIED ? vh_strdup(groups[i].row->how) : NULL;
+		tell(v, &groups[i]);
 		free(groups[i].reason);
 	}
 	free(groups);

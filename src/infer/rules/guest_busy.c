@@ -11,7 +11,7 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 	const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, v);
 
 	if (busy) {
-		vh_for(j, VH_WEAK, busy);
+		vh_for(j, VH_WEAK, moves || user ? busy : NULL);
 		vh_for(j, user && on && moves ? VH_PROOF : VH_STRONG, user);
 		vh_for(j, on ? VH_STRONG : VH_WEAK, moves);
 		vh_for(j, VH_WEAK, on);

@@ -34,6 +34,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
+static const char *const includes[] = {"guest-shut-down", NULL};
+
 const struct vh_rule vh_rule_guest_triple_fault = {
 	.id = "guest-triple-fault",
 	.title = "the guest died of a triple fault, and the VMM was told to keep it",
@@ -50,5 +52,6 @@ const struct vh_rule vh_rule_guest_triple_fault = {
 	.what_to_do =
 		"Registers and code bytes show the instruction that faulted. Often a boot loader "
 		"or kernel that this machine type or CPU model does not suit.",
+	.includes = includes,
 	.judge = judge,
 };
