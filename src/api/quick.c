@@ -158,7 +158,9 @@ static void look(struct vh_host *host, const struct vh_vm_list *list, struct thr
 		struct look *l = &threads[i].looks[round];
 
 		l->seen = vh_procstat_parse(text_of(&f[STAT].out), &l->stat);
-		l->has_times = parse_schedstat(text_of(&f[SCHEDSTAT].out), l);
+		/* A captured host stands still. */
+		l->has_times =
+			vh_host_is_live(host) && parse_schedstat(text_of(&f[SCHEDSTAT].out), l);
 		l->at_ns = f[SCHEDSTAT].out.at_ns;
 		if (round == BEFORE)
 			continue;
@@ -354,7 +356,7 @@ static void judge_vm(const struct vh_vm *vm, const struct thread *threads, size_
 	*q = (struct vh_quick){.cpu_percent = sum.has_cpu ? 100 * sum.cpu_share : -1,
 		.uptime_ns = up_ns > started ? up_ns - started : 0,
 		.vcpus_busy = sum.busy,
-		.vcpus_seen = sum.vcpus};
+		.vcpus_seen = vm->vcpus ? VH_MIN(sum.vcpus, vm->vcpus) : sum.vcpus};
 	judge(&sum, q);
 }
 
