@@ -88,6 +88,7 @@ struct vh_thread {
 	double major_faults_per_s;
 	/* What it is blocked on, where its system call names a descriptor: "/mnt/x (fd 12)". */
 	char *blocked_on;
+	bool waits_on_serial; /* for room in a serial or debug port's pipe, tty or socket */
 	enum vh_wait wait; /* of the last sample, or of the first where both agree; for a vCPU the
 			      one of most of its samples */
 };

@@ -89,17 +89,21 @@ static bool blocked_in_write(const struct vh_decoder *d, const struct vh_thread 
 
 static bool naps(const struct vh_decoder *d, const struct vh_thread *t)
 {
-	return t->role == VH_ROLE_VCPU && t->wait == VH_WAIT_SLEEP &&
-	       t->switches_per_s > NAPS_PER_S && d->m->monitor.state != VH_MONITOR_ANSWERED &&
-	       can_fill_up(d);
+	/* Between two naps it runs for a moment, and may be seen so. */
+	bool sleeps = t->first.wait == VH_WAIT_SLEEP || t->last.wait == VH_WAIT_SLEEP ||
+		      t->after.wait == VH_WAIT_SLEEP;
+
+	return t->role == VH_ROLE_VCPU && sleeps && t->switches_per_s > NAPS_PER_S &&
+	       d->m->monitor.state != VH_MONITOR_ANSWERED && can_fill_up(d);
 }
 
 void vh_decode_serial_full(struct vh_decoder *d)
 {
-	for (size_t i = 0; i < d->m->n_threads && !d->m->serial_full; i++) {
-		const struct vh_thread *t = d->m->threads[i];
+	for (size_t i = 0; i < d->m->n_threads; i++) {
+		struct vh_thread *t = d->m->threads[i];
 
 		if (t->role == VH_ROLE_VCPU || t->role == VH_ROLE_MAIN)
-			d->m->serial_full = blocked_in_write(d, t) || naps(d, t);
+			t->waits_on_serial = blocked_in_write(d, t) || naps(d, t);
+		d->m->serial_full |= t->waits_on_serial;
 	}
 }

@@ -287,6 +287,44 @@ static enum vh_state state_without_cause(const struct vh_facts *facts)
 	return VH_STATE_UNKNOWN;
 }
 
+static void add_step(struct vh_verdict *v, const char *text, const char *command)
+{
+	VH_PUSH(v->next, v->n_next) = (struct vh_step){vh_strdup(text), vh_strdup(command)};
+}
+
+/* Which evidence would settle it, and how to get it. */
+static void add_missing_steps(struct vh_verdict *v, const struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+
+	if (m->c->passive)
+		add_step(v,
+			"ask the monitor too: registers tell work from a spin, and idle from "
+			"halted for ever",
+			"vmhang diagnose {name}");
+	else if (vh_fact(facts, VH_FACT_MONITOR_BUSY))
+		add_step(v,
+			"find who holds the monitor, and let it go: registers tell work from a "
+			"spin, and idle from "
+			"halted for ever",
+			"ss -xap | grep -F {socket}");
+	else if (m->monitor.state == VH_MONITOR_NONE)
+		add_step(v,
+			"give the VM a monitor for the next time: -qmp "
+			"unix:PATH,server=on,wait=off",
+			NULL);
+	for (size_t i = 0; i < v->n_not_seen; i++) {
+		const struct vh_not_seen *s = &v->not_seen[i];
+		vh_auto_free char *text =
+			s->how ? vh_asprintf("let vmhang see %s: %s", s->what, s->how) : NULL;
+
+		if (text)
+			add_step(v, text, NULL);
+	}
+	add_step(v, "look longer: a second may be too short for what happens rarely",
+		"vmhang diagnose {name} --window 10s --verbose");
+}
+
 static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	vh_auto_buf struct vh_buf line = {0};
@@ -303,19 +341,7 @@ static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 	if (v->n_causes && v->causes[0]->score >= weight_score[VH_STRONG])
 		vh_buf_printf(&line, "; perhaps %s", v->causes[0]->title);
 	v->headline = vh_buf_steal(&line);
-	for (size_t i = 0; i < v->n_not_seen; i++) {
-		const struct vh_not_seen *s = &v->not_seen[i];
-
-		if (!s->how)
-			continue;
-		struct vh_step *step = &VH_PUSH(v->next, v->n_next);
-
-		step->text = vh_asprintf("let vmhang see %s: %s", s->what, s->how);
-	}
-	struct vh_step *step = &VH_PUSH(v->next, v->n_next);
-
-	step->text = vh_strdup("look longer: rates over a second may be too coarse");
-	step->command = vh_strdup("vmhang diagnose {name} --window 10s --verbose");
+	add_missing_steps(v, facts);
 }
 
 static void copy_steps(struct vh_verdict *v, const struct vh_cause *cause)

@@ -116,7 +116,7 @@ static void thread_facts(struct vh_facts *facts)
 	for (size_t i = 0; i < m->n_vcpus; i++) {
 		const struct vh_thread *t = m->vcpus[i]->thread;
 
-		if (!t || (t->wait != VH_WAIT_PIPE && t->wait != VH_WAIT_SLEEP))
+		if (!t || !t->waits_on_serial)
 			continue;
 		vh_auto_free char *rate =
 			isnan(t->switches_per_s)
