@@ -10,10 +10,10 @@ static const struct row {
 } rows[] = {
 	{"task.stack", "kernel stacks", false, "run vmhang as root"},
 	{"task.wchan", "what threads wait in", false, "run vmhang as root"},
-	{"task.syscall", "system calls of threads", false, "run vmhang as root"},
+	{"task.syscall", "system calls", false, "run vmhang as root"},
 	{"task.schedstat", "scheduler statistics", true,
 		"a kernel with CONFIG_SCHED_INFO, and kernel.sched_schedstats where it is off"},
-	{"task.*", "details of threads", false, NULL},
+	{"task.*", "details", false, NULL},
 	{"proc.fd", "open files of the VMM", false, "run vmhang as root"},
 	{"proc.*", "details of the process", false, NULL},
 	{"cgroup.*", "cgroup settings", false, NULL},

@@ -41,14 +41,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_at_most(j, VH_POSSIBLE,
 			"the boot CPU has run for less than a minute: firmware may still be at "
 			"work");
-	if (off)
-		vh_title(j,
-			"the boot CPU spins with interrupts off, and the other %zu vCPUs were "
-			"never started",
-			n - 1);
-	else
-		vh_title(
-			j, "the boot CPU spins, and the other %zu vCPUs were never started", n - 1);
+	vh_auto_free char *others =
+		n == 2 ? vh_strdup("vCPU was") : vh_asprintf("%zu vCPUs were", n - 1);
+
+	vh_title(j, "the boot CPU spins%s, and the other %s never started",
+		off ? " with interrupts off" : "", others);
 	vh_next(j, "vmhang diagnose {name} --verbose",
 		"see the firmware stage (CR0, CR4, EFER) and the code of the loop");
 	vh_next(j, NULL,

@@ -11,7 +11,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!starved) {
 		const struct vh_fact *gets = vh_fact(f, VH_FACT_VCPU_GETS_CPU);
 
-		vh_against(j, VH_PROOF, gets ? gets : vh_fact(f, VH_FACT_VCPU_ASLEEP));
+		bool idle = vh_fact_count(f, VH_FACT_VCPU_ASLEEP) == f->model->n_vcpus;
+
+		vh_against(j, VH_PROOF, idle ? vh_fact(f, VH_FACT_VCPU_ASLEEP) : gets);
 		return;
 	}
 	/* Throttling counts as waiting for a CPU too: then it is the quota's doing. */
