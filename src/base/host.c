@@ -121,6 +121,7 @@ static void read_job_destroy(struct vh_job *job)
 	free(j);
 }
 
+VH_PRINTF(5, 0)
 static void guarded_read(struct vh_host *host, void (*read)(struct read_job *j), size_t cap,
 	struct vh_reading *out, const char *fmt, va_list args)
 {

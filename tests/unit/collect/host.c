@@ -170,7 +170,7 @@ static void words_and_pids_in_the_kernel_log(void **state VH_UNUSED)
 static void the_newest_two_hundred_lines(void **state VH_UNUSED)
 {
 	struct fixture f = fixture_empty();
-	vh_auto_buf struct vh_buf text = {0}, wide = {0};
+	vh_auto_buf struct vh_buf text = {0};
 
 	for (int i = 0; i < 1000; i++)
 		vh_buf_printf(&text, "6,%d,%d000000,-;kvm line %d\n", i, i, i);

@@ -156,6 +156,50 @@ static void a_pid_that_is_used_again(void **state VH_UNUSED)
 	fixture_free(&f);
 }
 
+/* scripts/capture-host, on this very process: what it took reads as the live one does. */
+static void what_capture_host_takes_is_what_is_read(void **state VH_UNUSED)
+{
+	struct fixture live = fixture_empty();
+	const char *top = getenv("VH_SOURCE_ROOT");
+	vh_auto_free char *tree = vh_asprintf("%s/tree", live.dir);
+	vh_auto_free char *command = vh_asprintf(
+		"%s/scripts/capture-host %d '%s'", top ? top : ".", (int)getpid(), tree);
+	vh_auto_free char *subject = vh_asprintf("tid:%d", (int)getpid());
+	static const char *const same[] = {
+		"proc.cgroup", "proc.cmdline", "host.uname", "host.cpus"};
+
+	assert_int_equal(system(command), 0);
+	struct vh_host *hosts[] = {vh_host_create(NULL), vh_host_create(tree)};
+	struct vh_case *cases[2];
+	struct vh_error *err = NULL;
+
+	assert_int_equal(vh_identity_read(hosts[0], getpid(), &live.c->vm->id), 0);
+	for (int i = 0; i < 2; i++) {
+		cases[i] = vh_collect(hosts[i], live.c->vm, &quick, &err);
+		assert_null(err);
+	}
+	for (size_t i = 0; i < VH_ARRAY_SIZE(same); i++) {
+		const struct vh_evidence *a = vh_case_find_data(cases[0], same[i], "", VH_ONCE);
+		const struct vh_evidence *b = vh_case_find_data(cases[1], same[i], "", VH_ONCE);
+
+		assert_true(a && b);
+		assert_int_equal(a->size, b->size);
+		assert_memory_equal(a->data, b->data, a->size);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct vh_procstat stat;
+		const struct vh_evidence *e =
+			vh_case_find_data(cases[i], "task.stat", subject, VH_LAST);
+
+		assert_true(vh_procstat_parse(vh_evidence_text(e), &stat));
+		assert_int_equal(stat.id, getpid());
+		assert_int_equal(stat.start_ticks, live.c->vm->id.start_ticks);
+		vh_case_free(cases[i]);
+		vh_host_destroy(hosts[i]);
+	}
+	fixture_free(&live);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +207,7 @@ int main(void)
 		cmocka_unit_test(nothing_to_observe),
 		cmocka_unit_test(a_process_that_ends_in_the_window),
 		cmocka_unit_test(a_pid_that_is_used_again),
+		cmocka_unit_test(what_capture_host_takes_is_what_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
