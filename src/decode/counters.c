@@ -144,24 +144,19 @@ static void from_debugfs(struct vh_decoder *d, bool both)
 	}
 }
 
-static struct vh_counters *counters_of_path(struct vh_model *m, const char *path, size_t position)
+/* The order of the list says nothing (QEMU 7.2 has the last vCPU first), so query-cpus-fast must
+ * have told the paths. */
+static struct vh_counters *counters_of_path(struct vh_model *m, const char *path)
 {
-	bool any = false;
-
-	for (size_t i = 0; i < m->n_vcpus; i++) {
-		if (path && vh_streq(m->vcpus[i]->qom_path, path))
+	for (size_t i = 0; path && i < m->n_vcpus; i++)
+		if (vh_streq(m->vcpus[i]->qom_path, path))
 			return &m->vcpus[i]->kvm;
-		any |= m->vcpus[i]->qom_path != NULL;
-	}
-	/* Nobody told the paths: QEMU lists the vCPUs in order. */
-	return !any && position < m->n_vcpus ? &m->vcpus[position]->kvm : NULL;
+	return NULL;
 }
 
 static void take_query_stats(
 	struct vh_model *m, struct json_object *list, bool vm, bool last, double seconds)
 {
-	size_t position = 0;
-
 	if (!json_object_is_type(list, json_type_array))
 		return;
 	for (size_t i = 0; i < VH_MIN(json_object_array_length(list), 2 * VH_MAX_VCPUS); i++) {
@@ -170,7 +165,7 @@ static void take_query_stats(
 
 		if (!vh_streq(vh_json_string(one, "provider", "kvm"), "kvm"))
 			continue;
-		struct vh_counters *c = vm ? &m->vm_kvm : counters_of_path(m, path, position++);
+		struct vh_counters *c = vm ? &m->vm_kvm : counters_of_path(m, path);
 
 		/* What debugfs told stays; a second answer of one round adds nothing. */
 		if (!c || (!last && c->n) || (last && c->seconds > 0))

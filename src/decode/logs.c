@@ -7,7 +7,7 @@
 #define NEAR_END    8 /* lines: a prompt that much has been printed behind is not waiting */
 #define MAX_SCANNED (1u << 20)
 
-/* "Jobs of the VM": a number of the line is the process or one of its threads. */
+/* True where a number in the line is the process or one of its threads. */
 static bool names_us(const struct vh_model *m, struct vh_str line)
 {
 	for (size_t i = 0; i < line.n;) {

@@ -212,7 +212,7 @@ static enum vh_conf_kind kind_of_type(const char *type)
 #define SEV_POLICY_ES 0x4 /* linux/psp-sev.h */
 
 /* qom-get of /machine.confidential-guest-support is the object's path, then its type and policy are
- * asked. The monitor adds to what the command line said, and never takes it back. */
+ * asked. What the monitor says goes before what the command line said. */
 void vh_decode_confidential(struct vh_decoder *d)
 {
 	struct vh_model *m = d->m;
@@ -233,8 +233,11 @@ void vh_decode_confidential(struct vh_decoder *d)
 		return;
 	enum vh_conf_kind kind = kind_of_type(json_object_get_string(type));
 
-	if (kind == VH_CONF_SEV && (json_object_get_int64(policy) & SEV_POLICY_ES))
-		kind = VH_CONF_SEV_ES;
-	if (kind != VH_CONF_SEV || m->confidential == VH_CONF_NONE)
+	if (kind != VH_CONF_SEV)
 		m->confidential = kind;
+	else if (json_object_is_type(policy, json_type_int))
+		m->confidential = json_object_get_int64(policy) & SEV_POLICY_ES ? VH_CONF_SEV_ES
+										: VH_CONF_SEV;
+	else if (m->confidential == VH_CONF_NONE) /* not told: then registers are not trusted */
+		m->confidential = VH_CONF_SEV_ES;
 }

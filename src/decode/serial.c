@@ -21,11 +21,11 @@ static bool is_channel_kind(const char *kind)
 	return false;
 }
 
-/* A "file" that turned out to be none: the collector does not open such (log.serial skipped). */
+/* A "file" that turned out to be none: the collector does not read such (docs/evidence.md). */
 static bool is_special_file(const struct vh_decoder *d, const struct vh_serial *s)
 {
 	const struct vh_found *f =
-		s->path ? vh_seek(&d->in, "log.serial", s->path, VH_N_ROUND) : NULL;
+		s->path ? vh_seek(&d->in, "log.serial", s->path, VH_FIRST) : NULL;
 
 	return f &&
 	       (f->e->status == VH_SKIPPED || (f->e->status == VH_FAILED && f->e->err == EINVAL));
