@@ -271,9 +271,15 @@ static struct vh_error *check_entry(struct archive_entry *entry, const struct fi
 static struct vh_error *read_failure(struct archive *a, const char *what)
 {
 	const char *text = archive_error_string(a);
+	la_int64_t at = archive_filter_bytes(a, -1);
 
-	return vh_error_new(0, "%s: damaged or cut short near byte %jd: %s", what,
-		(intmax_t)archive_filter_bytes(a, -1), text ? text : "unreadable");
+	text = text ? text : "unreadable";
+	/* Not even begun where it failed as it was opened. */
+	if (at < 0)
+		return vh_error_new(
+			0, "%s: damaged or cut short near its beginning: %s", what, text);
+	return vh_error_new(
+		0, "%s: damaged or cut short near byte %jd: %s", what, (intmax_t)at, text);
 }
 
 static struct vh_error *read_data(struct archive *a, struct file *file)
@@ -335,8 +341,10 @@ static struct vh_error *read_entries(struct archive *a, struct files *files)
 	}
 	if (result == ARCHIVE_EOF && files->n)
 		return NULL;
-	if (files->n)
-		return read_failure(a, "reading the next file of the archive");
+	/* EILSEQ is libarchive's word for a format that it does not know. */
+	if (files->n || (result != ARCHIVE_EOF && archive_errno(a) != EILSEQ))
+		return read_failure(a,
+			files->n ? "reading the next file of the archive" : "reading the archive");
 	struct vh_error *err = vh_error_new(0, "not a case file: no tar archive, zstd-compressed");
 
 	err->code = EMEDIUMTYPE;

@@ -41,6 +41,8 @@ bool vh_cli_colour(void);
 /* Writes to stdout; main() reports what could not be written. */
 void vh_cli_print(const struct vh_buf *text);
 void vh_cli_print_json(struct json_object *o);
+/* Flushes stdout; the errno value of what failed first, 0 for all was written. */
+int vh_cli_finish_output(void);
 
 /* "500ms", "2s", "1m", "0.5s", "90" (seconds): at least 0, at most a day. */
 bool vh_duration_parse(struct vh_str s, int64_t *ns);

@@ -2,7 +2,6 @@
 /* vmhang: why does this virtual machine hang? Finds the command and runs it. */
 #include <errno.h>
 #include <locale.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -55,17 +54,11 @@ static int unknown_command(const char *name)
  * A reader that went away (`| head`) had enough. */
 static void close_stdout(void)
 {
-	bool failed = ferror(stdout);
+	int err = vh_cli_finish_output();
 
-	errno = 0;
-	failed |= fflush(stdout) != 0;
-	int err = errno;
-	struct pollfd out = {.fd = STDOUT_FILENO};
-
-	if (!failed || (poll(&out, 1, 0) > 0 && (out.revents & POLLERR)))
+	if (!err || err == EPIPE)
 		return;
-	vh_cli_complain("writing to standard output: %s",
-		err ? strerror(err) : "not all of it could be written");
+	vh_cli_complain("writing to standard output: %s", strerror(err));
 	_exit(EX_IOERR);
 }
 

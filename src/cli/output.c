@@ -84,15 +84,39 @@ bool vh_cli_colour(void)
 	return isatty(STDOUT_FILENO) && !(no && *no) && term && !vh_streq(term, "dumb");
 }
 
+/* The first error of stdout, which is one for the whole process as well. */
+static int output_error;
+
+static void print(const char *text, size_t n)
+{
+	if (fwrite(text, 1, n, stdout) != n && !output_error)
+		output_error = errno;
+}
+
 void vh_cli_print(const struct vh_buf *text)
 {
-	fwrite(vh_buf_str(text), 1, text->len, stdout);
+	print(vh_buf_str(text), text->len);
 }
 
 void vh_cli_print_json(struct json_object *o)
 {
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-						       JSON_C_TO_STRING_NOSLASHESCAPE));
+	size_t n;
+	const char *text = json_object_to_json_string_length(o,
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE,
+		&n);
+
+	print(text, n);
+	print("\n", 1);
+}
+
+int vh_cli_finish_output(void)
+{
+	bool failed = ferror(stdout);
+
+	if (fflush(stdout) != 0 && !output_error)
+		output_error = errno;
+	/* What argp wrote may have failed without our seeing why. */
+	return output_error || !failed ? output_error : EIO;
 }
 
 bool vh_duration_parse(struct vh_str s, int64_t *ns)

@@ -182,7 +182,7 @@ static struct json_object *vm(const struct vh_model *m)
 	struct json_object *o = json_object_new_object();
 	struct json_object *libvirt = json_object_new_object();
 
-	vh_report_put(o, "name", vm->name);
+	vh_report_put(o, "name", vm->name ? vm->name : "");
 	vh_json_put_i64(o, "pid", vm->id.pid);
 	vh_report_put(o, "uuid", vm->uuid);
 	vh_report_put_known(o, "vcpus", vm->vcpus ? (int64_t)vm->vcpus : -1);

@@ -361,7 +361,9 @@ struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
 	struct vh_view *v = vh_alloc(sizeof(*v));
 	const struct vh_cause *cause = r->verdict->cause;
 
-	v->name = vh_escaped(r->c->vm->name);
+	v->name = r->c->vm->name && r->c->vm->name[0]
+			  ? vh_escaped(r->c->vm->name)
+			  : vh_asprintf("pid %d", (int)r->c->vm->id.pid);
 	v->hung = r->verdict->hung;
 	v->answer = answers[v->hung];
 	v->headline = vh_escaped(r->verdict->headline);
