@@ -90,8 +90,10 @@ void vh_qmp_answer_take(struct vh_qmp_answer *a, struct json_object *reply)
 	vh_qmp_answer_set(a, VH_QMP_ERROR, "%s: %s", a->error_class,
 		vh_json_string(error, "desc", "no description"));
 	if (vh_streq(a->error_class, "CommandNotFound") ||
-		vh_streq(a->error_class, "DeviceNotActive"))
+		vh_streq(a->error_class, "DeviceNotActive")) {
 		a->status = VH_ABSENT;
+		a->err = 0;
+	}
 }
 
 static void session_break(struct vh_qmp *q, enum vh_qmp_outcome outcome, char *why)

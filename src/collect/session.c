@@ -44,6 +44,16 @@ static bool is_libvirts_own(const struct vh_vm *vm, const char *address)
 	       (slash && (vh_streq(slash, "/monitor.sock") || strstr(slash, ".monitor")));
 }
 
+/* The path that a socket was bound to, maybe relative to a directory that QEMU has left since. */
+static bool is_path_of(struct vh_str bound, const char *path)
+{
+	size_t n = strlen(path);
+
+	if (!bound.n || bound.n > n || memcmp(path + n - bound.n, bound.s, bound.n) != 0)
+		return false;
+	return bound.n == n || path[n - bound.n - 1] == '/';
+}
+
 /* Connected clients of a socket, by proc.unix: lines of /proc/net/unix, state 03 and the path. */
 static size_t established(const struct vh_case *c, const char *path)
 {
@@ -56,7 +66,7 @@ static size_t established(const struct vh_case *c, const char *path)
 
 		while (fields < 7 && vh_next_word(&line, &word[fields]))
 			fields++;
-		if (fields == 7 && vh_str_is(word[5], "03") && vh_str_is(vh_str_trim(line), path))
+		if (fields == 7 && vh_str_is(word[5], "03") && is_path_of(vh_str_trim(line), path))
 			n++;
 	}
 	return n;
