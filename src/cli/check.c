@@ -276,7 +276,7 @@ static struct json_object *json_row(const struct check *c, const struct finding 
 int vh_cmd_check(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{"json", 'j', NULL, 0, "print it as JSON", 0}, {0}};
+		{"json", 'j', NULL, 0, "Print it as JSON", 0}, {0}};
 	const struct argp argp = {.options = options,
 		.parser = parse,
 		.doc = "Tells what this host lets vmhang see, what is missing, and how to enable "

@@ -9,15 +9,7 @@
 #include "collect/collect.h"
 #include "discover/discover.h"
 
-enum {
-	KEY_WINDOW = 256,
-	KEY_PASSIVE,
-	KEY_SAVE,
-	KEY_DEADLINE,
-	KEY_NO_LIBVIRT,
-	KEY_CONNECT,
-	KEY_ROOT
-};
+enum { KEY_WINDOW = 256, KEY_PASSIVE, KEY_SAVE, KEY_DEADLINE, KEY_CONNECT, KEY_ROOT };
 
 struct options {
 	const char *vm;
@@ -28,17 +20,17 @@ struct options {
 };
 
 static const struct argp_option argp_options[] = {
-	{"window", KEY_WINDOW, "TIME", 0, "look twice, TIME apart (1s)", 0},
+	{"window", KEY_WINDOW, "TIME", 0, "Look twice, TIME apart (1s)", 0},
 	{"passive", KEY_PASSIVE, NULL, 0,
-		"do not ask the VM's monitor: read only what does not touch the VM", 0},
-	{"deadline", KEY_DEADLINE, "TIME", 0, "ask the monitor for at most TIME (3s)", 0},
-	{"no-libvirt", KEY_NO_LIBVIRT, NULL, 0, "do not ask libvirt", 0},
-	{"connect", KEY_CONNECT, "URI", 0, "ask this libvirt", 0},
+		"Do not ask the VM's monitor: read only what does not touch the VM", 0},
+	{"deadline", KEY_DEADLINE, "TIME", 0, "Ask the monitor for at most TIME (3s)", 0},
+	{"no-libvirt", 'L', NULL, 0, "Do not ask libvirt", 0},
+	{"connect", KEY_CONNECT, "URI", 0, "Ask this libvirt", 0},
 	{"save", KEY_SAVE, "FILE", 0,
-		"write all that was seen to a case file, for `vmhang analyze`", 0},
+		"Write all that was seen to a case file, for `vmhang analyze`", 0},
 	VH_OUTPUT_OPTIONS,
 	{NULL, 0, NULL, 0, "Testing:", 1},
-	{"root", KEY_ROOT, "DIR", 0, "look at the captured host in DIR in place of this one", 1},
+	{"root", KEY_ROOT, "DIR", 0, "Look at the captured host in DIR in place of this one", 1},
 	{0},
 };
 
@@ -60,7 +52,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!o->collect.monitor_ns)
 			argp_error(state, "--deadline: to not ask at all there is --passive");
 		return 0;
-	case KEY_NO_LIBVIRT:
+	case 'L':
 		o->collect.no_libvirt = true;
 		return 0;
 	case KEY_CONNECT:

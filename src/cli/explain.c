@@ -9,7 +9,7 @@ struct options {
 };
 
 static const struct argp_option argp_options[] = {
-	{"list", 'l', NULL, 0, "list all causes that vmhang knows", 0},
+	{"list", 'l', NULL, 0, "List all causes that vmhang knows", 0},
 	{0},
 };
 

@@ -9,10 +9,10 @@ struct vh_output {
 };
 /* The rows for both options in a command's table, with their keys. */
 #define VH_OUTPUT_OPTIONS                                                                          \
-	{"json", 'j', NULL, 0, "print the report as JSON (docs/report.schema.json)", 0},           \
+	{"json", 'j', NULL, 0, "Print the report as JSON (docs/report.schema.json)", 0},           \
 	{                                                                                          \
 		"verbose", 'v', NULL, 0,                                                           \
-			"add the tables: threads, registers, counters, drives, cgroup, logs, "     \
+			"Add the tables: threads, registers, counters, drives, cgroup, logs, "     \
 			"evidence",                                                                \
 			0                                                                          \
 	}

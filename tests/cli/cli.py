@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The command line as a script meets it: exit status, what is on which stream, what is left behind.
 
-Usage: cli.py VMHANG CASE_OF_A_HUNG_VM
+Usage: cli.py VMHANG CASE_OF_A_HUNG_VM SOURCE_DIR
 """
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
-VMHANG, CASE = sys.argv[1:3]
+VMHANG, CASE, SOURCE = sys.argv[1:4]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C"} | {
     k: v for k, v in os.environ.items() if "SAN_OPTIONS" in k}
 
@@ -49,6 +50,34 @@ class Usage(unittest.TestCase):
         r = run("analyze", "/no/\033[2J")
         self.assertEqual(r.returncode, 66)
         self.assertIn("/no/\\x1b[2J", r.stderr)
+
+
+class Documentation(unittest.TestCase):
+    """The man page and the completion know what --help knows, but for the options of tests."""
+    HIDDEN = {"--root", "--usage"}
+
+    def test_every_command_and_option_is_there(self):
+        manual = pathlib.Path(SOURCE, "docs/vmhang.1").read_text(encoding="utf-8")
+        completion = pathlib.Path(SOURCE, "data/vmhang.bash").read_text(encoding="utf-8")
+        for command in ("list", "diagnose", "analyze", "explain", "check"):
+            self.assertIn(f".It Cm {command}\n", manual)
+            options = set(re.findall(r"(?m)^ +(?:-., )?(--[a-z-]+)",
+                                     run(command, "--help").stdout)) - self.HIDDEN
+            rows = re.search(rf"(?s)\n\t{command}\)\n(.*?)\n\t\t;;", completion).group(1)
+            for option in options - {"--version"}:
+                self.assertIn(option, rows, f"completion of {command}")
+            for option in options - {"--help", "--version"}:
+                self.assertRegex(manual, rf"Fl .*{option[1:]}\b", option)
+
+    def test_completion_completes(self):
+        script = pathlib.Path(SOURCE, "data/vmhang.bash")
+        for words, expected in (("vmhang dia", "diagnose"), ("vmhang check --j", "--json"),
+                                (f"{VMHANG} explain guest-spins-irqs-of", "guest-spins-irqs-off")):
+            words = words.split()
+            r = subprocess.run(["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); '
+                                f'COMP_CWORD={len(words) - 1}; _vmhang; echo "${{COMPREPLY[@]}}"',
+                                script, *words], capture_output=True, text=True, check=True)
+            self.assertEqual(r.stdout.strip(), expected)
 
 
 class Analyze(unittest.TestCase):

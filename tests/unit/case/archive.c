@@ -541,7 +541,10 @@ static bool survives(const struct vh_buf *b)
 
 static void mutated_files_do_no_harm(void **state VH_UNUSED)
 {
-	vh_auto_buf struct vh_buf file = saved_sample();
+	const char *root = getenv("VH_SOURCE_ROOT");
+	vh_auto_free char *path =
+		vh_asprintf("%s/tests/cases/boot-cpu-spins-2vcpus.vmhang", root ? root : ".");
+	vh_auto_buf struct vh_buf file = slurp(path);
 	uint32_t seed = 20240607;
 	size_t loaded = 0;
 
@@ -553,7 +556,7 @@ static void mutated_files_do_no_harm(void **state VH_UNUSED)
 		loaded += survives(&b);
 	}
 	/* Most of them hit the compressed data, and that is noticed. */
-	assert_in_range(loaded, 0, 1250);
+	assert_true(loaded < 1250);
 }
 
 /* The same without the compression, so that it reaches the JSON and the tar headers. */

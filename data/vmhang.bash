@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion for vmhang
+
+_vmhang()
+{
+	local cur prev command i
+	COMPREPLY=()
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		if [[ ${COMP_WORDS[i]} != -* ]]; then
+			command=${COMP_WORDS[i]}
+			break
+		fi
+	done
+	case $command:$prev in
+	:*)
+		mapfile -t COMPREPLY < <(compgen -W \
+			"list diagnose analyze explain check --help --version" -- "$cur")
+		return
+		;;
+	diagnose:--save)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	diagnose:--window | diagnose:--deadline | diagnose:--connect)
+		return
+		;;
+	esac
+	case $command in
+	diagnose)
+		if [[ $cur == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--window --passive --deadline --no-libvirt
+				--connect --save --verbose --json --help" -- "$cur")
+		else
+			# Names with blanks in them are better typed by pid.
+			mapfile -t COMPREPLY < <(compgen -W \
+				"$(pgrep -f '^[^ ]*(qemu|kvm)' 2>/dev/null)" -- "$cur")
+		fi
+		;;
+	analyze)
+		if [[ $cur == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--verbose --json --help" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		;;
+	explain)
+		mapfile -t COMPREPLY < <(compgen -W \
+			"--list --help $("${COMP_WORDS[0]}" explain --list 2>/dev/null | cut -d' ' -f1)" -- "$cur")
+		;;
+	list)
+		mapfile -t COMPREPLY < <(compgen -W "--no-libvirt --json --help" -- "$cur")
+		;;
+	check)
+		mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$cur")
+		;;
+	esac
+}
+complete -F _vmhang vmhang
