@@ -215,6 +215,8 @@ static void read_tail(struct read_job *j)
 		return;
 	}
 	j->result.total = st.st_size;
+	j->result.device = st.st_dev;
+	j->result.inode = st.st_ino;
 	j->result.mtime_ns = st.st_mtim.tv_sec * VH_NS_PER_S + st.st_mtim.tv_nsec;
 	if ((uint64_t)st.st_size > j->cap)
 		j->result.offset = st.st_size - j->cap;

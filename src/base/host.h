@@ -45,13 +45,14 @@ static inline bool vh_status_has_data(enum vh_status status)
 
 struct vh_reading {
 	enum vh_status status;
-	int err;          /* errno value behind the status, or 0 */
-	char *data;       /* NUL-terminated; NULL without data */
-	size_t size;      /* bytes of data */
-	uint64_t total;   /* file size, where it is a regular file */
-	uint64_t offset;  /* where data starts in the file */
-	int64_t mtime_ns; /* CLOCK_REALTIME, regular files */
-	int64_t at_ns;    /* when the read began */
+	int err;                /* errno value behind the status, or 0 */
+	char *data;             /* NUL-terminated; NULL without data */
+	size_t size;            /* bytes of data */
+	uint64_t total;         /* file size, where it is a regular file */
+	uint64_t offset;        /* where data starts in the file */
+	uint64_t device, inode; /* tails only: one file is the same pair under any name */
+	int64_t mtime_ns;       /* CLOCK_REALTIME, regular files */
+	int64_t at_ns;          /* when the read began */
 	int64_t took_ns;
 };
 void vh_reading_free(struct vh_reading *r);

@@ -14,7 +14,7 @@
 struct log {
 	const char *source; /* "log.qemu" or "log.serial" */
 	char *path;         /* as the VM names it: the subject */
-	char *deleted;      /* where it is read from although it has no name any more, or NULL */
+	char *via;          /* the VM's descriptor that it is read through, or NULL: by its path */
 };
 struct logs {
 	struct log list[LOGS_MAX];
@@ -22,15 +22,77 @@ struct logs {
 	struct vh_host *host;
 	struct vh_case *c;
 	enum vh_round round;
+	struct vh_reading descriptors; /* /proc/PID/fd, first look only */
 };
 
-static void add_log(struct logs *logs, const char *source, const char *path, const char *deleted)
+static void add_log(struct logs *logs, const char *source, const char *path, const char *via)
 {
 	for (size_t i = 0; i < logs->n; i++)
 		if (vh_streq(logs->list[i].path, path))
 			return;
 	if (logs->n < LOGS_MAX)
-		logs->list[logs->n++] = (struct log){source, vh_strdup(path), vh_strdup(deleted)};
+		logs->list[logs->n++] = (struct log){source, vh_strdup(path), vh_strdup(via)};
+}
+
+static void add_skipped(struct logs *logs, const char *source, const char *subject,
+	const char *where, const char *reason)
+{
+	vh_case_add_skipped(logs->c, logs->round, source, subject, where, reason);
+}
+
+static char *path_in_vm(const struct logs *logs, const char *path)
+{
+	return logs->c->vm->in_container
+		       ? vh_asprintf("/proc/%d/root%s", (int)logs->c->vm->id.pid, path)
+		       : vh_strdup(path);
+}
+
+/* The descriptor of the VM that is this file, as its path in /proc; NULL where it has none. */
+static char *descriptor_of(const struct logs *logs, const struct vh_reading *file)
+{
+	struct vh_str rest = {logs->descriptors.data, logs->descriptors.size}, line, number;
+
+	while (vh_next_line(&rest, &line)) {
+		vh_auto_reading struct vh_reading r = {0};
+
+		if (!vh_next_part(&line, '\t', &number) || !line.n || line.s[0] != '/' ||
+			vh_str_starts(line, "/dev/"))
+			continue;
+		char *path = vh_asprintf(
+			"/proc/%d/fd/%.*s", (int)logs->c->vm->id.pid, (int)number.n, number.s);
+
+		vh_host_read_tail(logs->host, 0, &r, "%s", path);
+		if (vh_status_has_data(r.status) && r.device == file->device &&
+			r.inode == file->inode)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+/*
+ * A log that the VM names. vmhang may read what the VM's user may not: a command line that names
+ * /etc/shadow must not bring it into a case. So the file is read through the descriptor by which
+ * the VM has it open; one that it does not have open is left alone. In a captured host descriptors
+ * are links that lead out of it, and a reader who may not list them has no more rights than the VM.
+ */
+static void add_claimed(struct logs *logs, const char *source, const char *path)
+{
+	vh_auto_free char *where = path_in_vm(logs, path);
+	vh_auto_reading struct vh_reading file = {0};
+
+	if (vh_host_is_live(logs->host) && vh_status_has_data(logs->descriptors.status))
+		vh_host_read_tail(logs->host, 0, &file, "%s", where);
+	if (!file.inode) {
+		add_log(logs, source, path, NULL);
+		return;
+	}
+	vh_auto_free char *via = descriptor_of(logs, &file);
+
+	if (via)
+		add_log(logs, source, path, via);
+	else
+		add_skipped(logs, source, path, where, "the VM does not have that file open");
 }
 
 /* A path as the command line gives it, which may be relative to QEMU's working directory. */
@@ -41,7 +103,7 @@ static void add_named(struct logs *logs, const char *source, const char *path)
 	if (!path || !path[0])
 		return;
 	if (path[0] == '/') {
-		add_log(logs, source, path, NULL);
+		add_claimed(logs, source, path);
 		return;
 	}
 	vh_host_readlink(logs->host, &cwd, "/proc/%d/cwd", (int)logs->c->vm->id.pid);
@@ -49,14 +111,7 @@ static void add_named(struct logs *logs, const char *source, const char *path)
 		return;
 	vh_auto_free char *absolute = vh_asprintf("%s/%s", cwd.data, path);
 
-	add_log(logs, source, absolute, NULL);
-}
-
-static void add_skipped(struct logs *logs, const char *source, const char *subject,
-	const char *where, const char *reason)
-{
-	if (logs->round == VH_FIRST)
-		vh_case_add_skipped(logs->c, VH_FIRST, source, subject, where, reason);
+	add_claimed(logs, source, absolute);
 }
 
 static void add_serials(struct logs *logs)
@@ -95,9 +150,10 @@ static void add_libvirt(struct logs *logs)
 		vh_auto_free char *path = vh_asprintf("%.*s/.cache/libvirt/qemu/log/%s.log",
 			(int)(at - address - 5), address + 5, vm->name);
 
-		add_log(logs, "log.qemu", path, NULL);
+		add_claimed(logs, "log.qemu", path);
 		return;
 	}
+	/* Only root writes there. */
 	vh_auto_free char *path = vh_asprintf("/var/log/libvirt/qemu/%s.log", vm->name);
 
 	add_log(logs, "log.qemu", path, NULL);
@@ -140,39 +196,44 @@ static void add_descriptor(struct logs *logs, struct vh_str number, struct vh_st
 	if (!file || (!out && !ends_with(name, ".log")))
 		return;
 	vh_auto_free char *path = vh_str_dup(target);
-	vh_auto_free char *link =
-		deleted && vh_host_is_live(logs->host)
-			? vh_asprintf("/proc/%d/fd/%.*s", (int)logs->c->vm->id.pid, (int)number.n,
-				  number.s)
-			: NULL;
+	vh_auto_free char *via = vh_host_is_live(logs->host)
+					 ? vh_asprintf("/proc/%d/fd/%.*s", (int)logs->c->vm->id.pid,
+						   (int)number.n, number.s)
+					 : NULL;
 
-	add_log(logs, out ? "log.qemu" : log_source(name), path, link);
+	add_log(logs, out ? "log.qemu" : log_source(name), path, via);
 }
 
 static void add_descriptors(struct logs *logs)
 {
-	vh_auto_reading struct vh_reading r = {0};
-	struct vh_str line, number;
-
-	/* What the first look found is looked at again, whether it is still open or not. */
-	if (logs->round != VH_FIRST) {
-		vh_case_foreach (logs->c, e)
-			if (e->round == VH_FIRST && e->status != VH_SKIPPED &&
-				vh_prefix(e->source, "log."))
-				add_log(logs,
-					!strcmp(e->source, "log.qemu") ? "log.qemu" : "log.serial",
-					e->subject,
-					vh_prefix(e->where, "/proc/") && strstr(e->where, "/fd/")
-						? e->where
-						: NULL);
-		return;
-	}
-	vh_host_list_links(logs->host, 4096, &r, "/proc/%d/fd", (int)logs->c->vm->id.pid);
-	struct vh_str rest = {r.data, r.size};
+	struct vh_str rest = {logs->descriptors.data, logs->descriptors.size}, line, number;
 
 	while (vh_next_line(&rest, &line))
 		if (vh_next_part(&line, '\t', &number))
 			add_descriptor(logs, number, line);
+}
+
+/* What the first look found, whether it is still open or not. */
+static void add_found(struct logs *logs)
+{
+	vh_case_foreach (logs->c, e)
+		if (e->round == VH_FIRST && e->status != VH_SKIPPED && vh_prefix(e->source, "log."))
+			add_log(logs, !strcmp(e->source, "log.qemu") ? "log.qemu" : "log.serial",
+				e->subject,
+				vh_prefix(e->where, "/proc/") && strstr(e->where, "/fd/") ? e->where
+											  : NULL);
+}
+
+static void find_logs(struct logs *logs)
+{
+	const struct vh_vm *vm = logs->c->vm;
+
+	vh_host_list_links(logs->host, 4096, &logs->descriptors, "/proc/%d/fd", (int)vm->id.pid);
+	add_named(logs, "log.qemu", vm->log_path);
+	add_serials(logs);
+	add_libvirt(logs);
+	add_descriptors(logs);
+	vh_reading_free(&logs->descriptors);
 }
 
 static void set_file_numbers(
@@ -200,12 +261,7 @@ static void read_log(const struct logs *logs, const struct log *log)
 	vh_auto_free char *where = NULL;
 	vh_auto_reading struct vh_reading r = {0};
 
-	if (log->deleted)
-		where = vh_strdup(log->deleted);
-	else if (c->vm->in_container)
-		where = vh_asprintf("/proc/%d/root%s", (int)c->vm->id.pid, log->path);
-	else
-		where = vh_strdup(log->path);
+	where = log->via ? vh_strdup(log->via) : path_in_vm(logs, log->path);
 	if (before && (before->status == VH_TIMED_OUT || before->status == VH_SKIPPED)) {
 		if (before->status == VH_TIMED_OUT)
 			vh_case_add_skipped(c, logs->round, log->source, log->path, where,
@@ -246,14 +302,14 @@ static void collect(struct vh_host *host, struct vh_case *c, enum vh_round round
 
 	if (!vh_round_is_look(round))
 		return;
-	add_named(&logs, "log.qemu", c->vm->log_path);
-	add_serials(&logs);
-	add_libvirt(&logs);
-	add_descriptors(&logs);
+	if (round == VH_FIRST)
+		find_logs(&logs);
+	else
+		add_found(&logs);
 	for (size_t i = 0; i < logs.n; i++) {
 		read_log(&logs, &logs.list[i]);
 		free(logs.list[i].path);
-		free(logs.list[i].deleted);
+		free(logs.list[i].via);
 	}
 }
 
