@@ -118,7 +118,7 @@ static struct vh_counters *counters_of(struct vh_model *m, const char *subject)
 
 static double seconds_between(const struct vh_found *a, const struct vh_found *b)
 {
-	double s = a && b ? ((double)b->e->at_ns - (double)a->e->at_ns) / 1e9 : 0;
+	double s = a && b ? vh_seconds(a->e->at_ns, b->e->at_ns) : 0;
 
 	return s > 0 ? s : 0;
 }

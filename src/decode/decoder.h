@@ -82,6 +82,12 @@ void vh_counters_free(struct vh_counters *c);
  * psi.rst). */
 bool vh_pressure_some_avg10(struct vh_str text, double *value);
 
+/* Between two times of a case, whose file may say anything. */
+static inline double vh_seconds(int64_t from_ns, int64_t to_ns)
+{
+	return ((double)to_ns - (double)from_ns) / 1e9;
+}
+
 /* A number behind a prefix: ("vcpu:", "vcpu:12") is 12. */
 bool vh_subject_number(const char *prefix, const char *subject, uint64_t *value);
 /* "0-3,8" as CPU numbers. */

@@ -118,7 +118,7 @@ static void decode_rivals(struct vh_decoder *d)
 
 	if (!a || !b || !vcpu_cpus(d->m, &cpus))
 		return;
-	double seconds = ((double)b->e->at_ns - (double)a->e->at_ns) / 1e9;
+	double seconds = vh_seconds(a->e->at_ns, b->e->at_ns);
 	vh_auto_free struct line *first = parse_lines(vh_evidence_text(a->e), &n_first);
 	vh_auto_free struct line *last = parse_lines(vh_evidence_text(b->e), &n_last);
 

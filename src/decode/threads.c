@@ -168,19 +168,19 @@ static void decode_sample(const struct vh_decoder *d, struct vh_thread *t, enum 
 
 static double share(uint64_t first, uint64_t last, double unit_s, int64_t from_ns, int64_t to_ns)
 {
-	if (last < first || to_ns <= from_ns)
-		return NAN;
-	double value = (double)(last - first) * unit_s / ((double)(to_ns - from_ns) / 1e9);
+	double seconds = vh_seconds(from_ns, to_ns);
 
+	if (last < first || seconds <= 0)
+		return NAN;
 	/* The counter and the clock are not read at the same instant. */
-	return VH_MIN(value, 1.0);
+	return VH_MIN((double)(last - first) * unit_s / seconds, 1.0);
 }
 
 static double rate(uint64_t first, uint64_t last, int64_t from_ns, int64_t to_ns)
 {
-	if (last < first || to_ns <= from_ns)
-		return NAN;
-	return (double)(last - first) / ((double)(to_ns - from_ns) / 1e9);
+	double seconds = vh_seconds(from_ns, to_ns);
+
+	return last < first || seconds <= 0 ? NAN : (double)(last - first) / seconds;
 }
 
 static void decode_shares(const struct vh_decoder *d, struct vh_thread *t)

@@ -129,9 +129,12 @@ static void dumps_go_round(void **state VH_UNUSED)
 	struct vh_registers r = case_regs_linux(UINT64_C(0xffffffff81001234), 3, true, false);
 	vh_auto_free char *text = case_dump(&r);
 	struct vh_registers back = parsed(text);
+	vh_auto_free char *again = case_dump(&back);
 
-	r.valid = true;
-	assert_memory_equal(&back, &r, sizeof(r));
+	assert_string_equal(again, text);
+	assert_int_equal(back.cpl, 3);
+	assert_true(back.gs.base == r.gs.base);
+	assert_int_equal(back.tr.selector, 0x40);
 }
 
 static void tells_the_stage(void **state VH_UNUSED)
