@@ -62,9 +62,11 @@ static void agent_main(int fd, const char *uri, pid_t parent)
 	prctl(PR_SET_NAME, "vmhang-libvirt");
 	if (getppid() != parent)
 		return;
+	/* The program's handlers are not to run here. */
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
 	/* Ctrl-C is the parent's, which then ends us. */
 	signal(SIGINT, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* libvirt must not write on our terminal, nor hold descriptors that it knows nothing of. */
@@ -77,24 +79,27 @@ static void agent_main(int fd, const char *uri, pid_t parent)
 	vh_libvirt_agent_serve(3, uri);
 }
 
-static void end_agent(struct vh_libvirt *lv)
+/* Its wait status, 0 unknown. */
+static int end_agent(struct vh_libvirt *lv)
 {
 	vh_auto_close int pidfd = -1;
+	int status = 0;
 
 	if (lv->wire.fd >= 0)
 		close(lv->wire.fd);
 	lv->wire.fd = -1;
 	if (!lv->agent)
-		return;
+		return 0;
 	pidfd = (int)syscall(SYS_pidfd_open, lv->agent, 0);
 	kill(lv->agent, SIGKILL);
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
 	if (pidfd >= 0)
 		poll(&p, 1, (int)(REAP_NS / VH_NS_PER_MS));
-	while (waitpid(lv->agent, NULL, pidfd >= 0 ? WNOHANG : 0) < 0 && errno == EINTR)
+	while (waitpid(lv->agent, &status, pidfd >= 0 ? WNOHANG : 0) < 0 && errno == EINTR)
 		;
 	lv->agent = 0;
+	return status;
 }
 
 static const char *call_name(const char *call)
@@ -105,7 +110,8 @@ static const char *call_name(const char *call)
 /* The wire failed: the agent is of no use any more. */
 static struct vh_error *give_up(struct vh_libvirt *lv, const char *call, int err, int64_t waited_ns)
 {
-	end_agent(lv);
+	int status = end_agent(lv);
+
 	if (err == -ETIMEDOUT)
 		lv->given_up = vh_asprintf("libvirt (%s) did not answer \"%s\" within %.1f s",
 			lv->uri, call_name(call), (double)waited_ns / VH_NS_PER_S);
@@ -113,8 +119,9 @@ static struct vh_error *give_up(struct vh_libvirt *lv, const char *call, int err
 		lv->given_up = vh_asprintf("libvirt (%s) answered \"%s\" with more than %d MiB",
 			lv->uri, call_name(call), VH_WIRE_CAP >> 20);
 	else
-		lv->given_up = vh_asprintf(
-			"the libvirt client (%s) ended during \"%s\"", lv->uri, call_name(call));
+		lv->given_up = vh_asprintf("the libvirt client (%s) ended during \"%s\" (%s %d)",
+			lv->uri, call_name(call), WIFSIGNALED(status) ? "signal" : "status",
+			WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	struct vh_error *e = vh_error_new(0, "%s", lv->given_up);
 
 	e->code = err == -ETIMEDOUT ? ETIMEDOUT : EREMOTEIO;
