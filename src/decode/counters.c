@@ -108,12 +108,10 @@ static struct vh_counters *counters_of(struct vh_model *m, const char *subject)
 
 	if (vh_streq(subject, "vm"))
 		return &m->vm_kvm;
-	if (!vh_subject_number("vcpu:", subject, &index))
-		return NULL;
-	for (size_t i = 0; i < m->n_vcpus; i++)
-		if ((uint64_t)m->vcpus[i]->index == index)
-			return &m->vcpus[i]->kvm;
-	return NULL;
+	struct vh_vcpu *v =
+		vh_subject_number("vcpu:", subject, &index) ? vh_vcpu_find(m, index) : NULL;
+
+	return v ? &v->kvm : NULL;
 }
 
 static double seconds_between(const struct vh_found *a, const struct vh_found *b)
@@ -206,11 +204,10 @@ static void put_domstats(struct vh_model *m, struct vh_str text, bool last)
 			continue;
 		if (!vh_str_is(key, "sum") && !vh_str_is(key, "cur"))
 			continue;
-		vh_auto_free char *subject = vh_asprintf("vcpu:%u", (unsigned)index);
-		struct vh_counters *c = counters_of(m, subject);
+		struct vh_vcpu *v = vh_vcpu_find(m, index);
 
-		if (c && vh_parse_u64(vh_str_trim(line), 10, &value) && !(last && c->seconds > 0))
-			put(c, name, value, last, &hint);
+		if (v && vh_parse_u64(vh_str_trim(line), 10, &value))
+			put(&v->kvm, name, value, last, &hint);
 	}
 }
 

@@ -70,6 +70,9 @@ void vh_decode_logs(struct vh_decoder *d);
 void vh_decode_screen(struct vh_decoder *d);      /* after logs: adds hits */
 void vh_decode_serial_full(struct vh_decoder *d); /* after monitor and vcpus */
 
+/* By id, or NULL. */
+struct vh_thread *vh_thread_find(const struct vh_model *m, int64_t tid);
+struct vh_vcpu *vh_vcpu_find(const struct vh_model *m, uint64_t index);
 /* threads.c: sets what a thread waits in from its samples; again once its role is known. */
 void vh_thread_decide_wait(struct vh_thread *t);
 void vh_thread_free(struct vh_thread *t);

@@ -60,8 +60,11 @@ static cs_mode mode_of(const struct vh_registers *regs)
 
 static void print(const cs_insn *insn, struct vh_buf *out)
 {
+	/* Capstone 4 says "nop" of a PAUSE in 16-bit code. */
+	bool pause = insn->size == 2 && insn->bytes[0] == 0xf3 && insn->bytes[1] == 0x90;
+
 	vh_buf_printf(out, "%08" PRIx64 ": ", insn->address);
-	vh_escape(out, vh_str(insn->mnemonic), false);
+	vh_escape(out, vh_str(pause ? "pause" : insn->mnemonic), false);
 	vh_buf_puts(out, *insn->op_str ? " " : "");
 	vh_escape(out, vh_str(insn->op_str), false);
 	vh_buf_putc(out, '\n');

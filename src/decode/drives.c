@@ -2,6 +2,8 @@
 /* The block devices: query-blockstats, twice, and query-block (QEMU qapi/block-core.json). */
 #include "decode/decoder.h"
 
+#define MAX_ENTRIES 4096 /* of a list: each is compared with all drives */
+
 /* A drive by what the answers call it: device ("virtio0"), else the device's QOM path, else the
  * node. NULL where the object has none, or beyond the cap. */
 static struct vh_drive_view *drive_get(struct vh_model *m, struct json_object *o, bool create)
@@ -39,7 +41,7 @@ static void take_stats(struct vh_model *m, struct json_object *list, int sample)
 {
 	if (!json_object_is_type(list, json_type_array))
 		return;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
+	for (size_t i = 0; i < VH_MIN(json_object_array_length(list), MAX_ENTRIES); i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
 		struct json_object *stats = vh_json_at(one, "stats", NULL);
 		struct vh_drive_view *v = drive_get(m, one, true);
@@ -65,7 +67,7 @@ static void take_blocks(struct vh_model *m, struct json_object *list)
 {
 	if (!json_object_is_type(list, json_type_array))
 		return;
-	for (size_t i = 0; i < json_object_array_length(list); i++) {
+	for (size_t i = 0; i < VH_MIN(json_object_array_length(list), MAX_ENTRIES); i++) {
 		struct json_object *one = json_object_array_get_idx(list, i);
 		struct vh_drive_view *v = drive_get(m, one, true);
 		const char *file = vh_json_string(vh_json_at(one, "inserted", NULL), "file", NULL);

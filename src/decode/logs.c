@@ -24,11 +24,8 @@ static bool names_us(const struct vh_model *m, struct vh_str line)
 			!vh_parse_u64((struct vh_str){line.s + begin, i - begin}, 10, &number) ||
 			number <= 1)
 			continue;
-		if ((pid_t)number == m->vm->id.pid)
+		if ((pid_t)number == m->vm->id.pid || vh_thread_find(m, (int64_t)number))
 			return true;
-		for (size_t k = 0; k < m->n_threads; k++)
-			if ((pid_t)number == m->threads[k]->tid)
-				return true;
 	}
 	return false;
 }

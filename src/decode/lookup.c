@@ -149,6 +149,17 @@ int vh_cpu_set_count(const struct vh_cpu_set *set)
 	return n;
 }
 
+static void add_range(struct vh_cpu_set *set, uint64_t first, uint64_t last)
+{
+	while (first <= last)
+		if (first % 8 == 0 && first + 7 <= last) {
+			set->bits[first / 8] = 0xff;
+			first += 8;
+		} else {
+			vh_cpu_set_add(set, (int64_t)first++);
+		}
+}
+
 bool vh_cpu_set_parse(struct vh_str list, struct vh_cpu_set *set)
 {
 	struct vh_str rest = vh_str_trim(list), part;
@@ -164,8 +175,7 @@ bool vh_cpu_set_parse(struct vh_str list, struct vh_cpu_set *set)
 			b = a;
 		else if (!vh_parse_u64(part, 10, &b))
 			return false;
-		for (b = VH_MIN(b, 8 * sizeof(set->bits)); a <= b; a++)
-			vh_cpu_set_add(set, (int64_t)a);
+		add_range(set, a, VH_MIN(b, 8 * sizeof(set->bits) - 1));
 		any = true;
 	}
 	return any;

@@ -224,6 +224,24 @@ void vh_thread_decide_wait(struct vh_thread *t)
 			t->wait = samples[i]->wait;
 }
 
+struct vh_thread *vh_thread_find(const struct vh_model *m, int64_t tid)
+{
+	/* Main stands first, the others behind it are sorted. */
+	size_t low = m->n_threads && m->threads[0]->tid == m->vm->id.pid, high = m->n_threads;
+
+	if (low && m->threads[0]->tid == tid)
+		return m->threads[0];
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->threads[middle]->tid < tid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < m->n_threads && m->threads[low]->tid == tid ? m->threads[low] : NULL;
+}
+
 static void sample_free(struct vh_thread_sample *s)
 {
 	free(s->wchan);

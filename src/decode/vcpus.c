@@ -2,13 +2,11 @@
 /* The virtual CPUs: which thread runs each, and what the monitor told of it. */
 #include "decode/decoder.h"
 
-/* The vCPU of that index, made if it is not there yet; NULL beyond the cap. */
-static struct vh_vcpu *vcpu_get(struct vh_model *m, uint64_t index)
+/* Where the vCPU of that index is, or belongs. */
+static size_t position_of(const struct vh_model *m, uint64_t index)
 {
 	size_t low = 0, high = m->n_vcpus;
 
-	if (index >= VH_MAX_VCPUS)
-		return NULL;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
@@ -17,24 +15,31 @@ static struct vh_vcpu *vcpu_get(struct vh_model *m, uint64_t index)
 		else
 			high = middle;
 	}
-	if (low < m->n_vcpus && (uint64_t)m->vcpus[low]->index == index)
-		return m->vcpus[low];
-	struct vh_vcpu *v = vh_alloc(sizeof(*v));
+	return low;
+}
 
+struct vh_vcpu *vh_vcpu_find(const struct vh_model *m, uint64_t index)
+{
+	size_t at = position_of(m, index);
+
+	return at < m->n_vcpus && (uint64_t)m->vcpus[at]->index == index ? m->vcpus[at] : NULL;
+}
+
+/* The vCPU of that index, made if it is not there yet; NULL beyond the cap. */
+static struct vh_vcpu *vcpu_get(struct vh_model *m, uint64_t index)
+{
+	struct vh_vcpu *v = vh_vcpu_find(m, index);
+	size_t at = position_of(m, index);
+
+	if (v || index >= VH_MAX_VCPUS)
+		return v;
+	v = vh_alloc(sizeof(*v));
 	v->index = (int)index;
 	v->regs_status = VH_SKIPPED;
 	VH_PUSH(m->vcpus, m->n_vcpus) = v;
-	memmove(&m->vcpus[low + 1], &m->vcpus[low], (m->n_vcpus - 1 - low) * sizeof(*m->vcpus));
-	m->vcpus[low] = v;
+	memmove(&m->vcpus[at + 1], &m->vcpus[at], (m->n_vcpus - 1 - at) * sizeof(*m->vcpus));
+	m->vcpus[at] = v;
 	return v;
-}
-
-static struct vh_thread *thread_get(const struct vh_model *m, int64_t tid)
-{
-	for (size_t i = 0; i < m->n_threads; i++)
-		if (m->threads[i]->tid == tid)
-			return m->threads[i];
-	return NULL;
 }
 
 /* "CPU 3/KVM" (QEMU system/cpus.c; cut to 15 bytes), and what other VMMs call theirs. */
@@ -115,7 +120,7 @@ static void assign_unnamed(struct vh_decoder *d, const struct told *told)
 	struct vh_model *m = d->m;
 
 	for (size_t i = 0; i < VH_MAX_VCPUS; i++) {
-		struct vh_thread *t = told->tids[i] ? thread_get(m, told->tids[i]) : NULL;
+		struct vh_thread *t = told->tids[i] ? vh_thread_find(m, told->tids[i]) : NULL;
 		struct vh_vcpu *v = t && t->vcpu < 0 ? vcpu_get(m, i) : NULL;
 
 		if (v && !v->thread)

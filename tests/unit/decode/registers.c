@@ -305,6 +305,10 @@ static void disassembles(void **state VH_UNUSED)
 	assert_true(vh_disassemble(&c, &r, 8, &real));
 	assert_non_null(strstr(vh_buf_str(&real), "000f8003: jmp "));
 	assert_ptr_equal(strstr(vh_buf_str(&real), "000f8003: "), vh_buf_str(&real));
+	vh_buf_free(&real);
+	r.rip -= 2;
+	assert_true(vh_disassemble(&c, &r, 8, &real));
+	assert_string_equal(vh_buf_str(&real), "000f8001: pause\n000f8003: jmp 0x8001\n");
 	r = parsed(dump_linux_panic);
 	c = code_at(r.rip, "\xf3\x90\xeb\xfc\xff\xff", 6);
 	/* stops at the bytes that are no instruction */
