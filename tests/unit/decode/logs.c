@@ -21,97 +21,88 @@ static void forget(void)
 	vh_case_free(a_case);
 }
 
+static const struct {
+	const char *source, *line, *id; /* id NULL: nothing is recognised */
+} lines[] = {
+	{"log.qemu", "KVM internal error. Suberror: 1", "kvm-internal-error"},
+	{"log.qemu", "KVM: entry failed, hardware error 0x80000021", "kvm-entry-failed"},
+	{"log.qemu", "error: kvm run failed Bad address", "kvm-run-failed"},
+	{"log.qemu", "KVM: unknown exit reason 24", "kvm-unknown-exit"},
+	{"log.qemu", "qemu-system-x86_64: terminating on signal 15 from pid 9 (virsh)",
+		"qemu-terminated"},
+	{"log.qemu", "qemu: hardware error: pflash", "qemu-hardware-error"},
+	{"log.qemu", "qemu-system-x86_64: virtio: zero sized buffers are not allowed",
+		"virtio-broken"},
+	{"log.qemu", "qemu-system-x86_64: Virtqueue size exceeded", "virtio-broken"},
+	{"log.qemu", "write: No space left on device", "qemu-no-space"},
+	{"log.qemu", "Failed to get \"write\" lock", "qemu-failed"},
+	{"log.qemu", "warning: host doesn't support requested feature", NULL},
+	{"log.qemu", "Kernel panic - not syncing: x", NULL}, /* the wrong log for that */
+	{"log.serial", "[    3.421937] Kernel panic - not syncing: VFS: Unable to mount root",
+		"kernel-panic"},
+	{"log.serial", "[    3.42] ---[ end Kernel panic - not syncing: VFS ]---", NULL},
+	{"log.serial", "[    3.42] VFS: Cannot open root device \"(null)\" or unknown-block",
+		"no-root-fs"},
+	{"log.serial", "[ 44.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]",
+		"soft-lockup"},
+	{"log.serial", "[ 44.0] NMI watchdog: Watchdog detected hard LOCKUP on cpu 1",
+		"hard-lockup"},
+	{"log.serial",
+		"[ 60.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:", "rcu-stall"},
+	{"log.serial", "[ 60.0] rcu: INFO: rcu_sched self-detected stall on CPU", "rcu-stall"},
+	{"log.serial", "[242.8] INFO: task dd:77 blocked for more than 120 seconds.", "hung-task"},
+	{"log.serial", "[ 12.0] Out of memory: Killed process 101 (tail) total-vm:5kB",
+		"guest-oom"},
+	{"log.serial", "[ 5.0] Oops: 0002 [#1] PREEMPT SMP", "kernel-oops"},
+	{"log.serial", "[ 5.0] kernel BUG at mm/slub.c:310!", "kernel-bug"},
+	{"log.serial", "systemd[1]: Freezing execution.", "systemd-freeze"},
+	{"log.serial", "[ 9.0] blk_update_request: I/O error, dev vda, sector 8", "guest-io-error"},
+	{"log.serial", "*** STOP: 0x0000007B (0xFFFFF880009A97E8", "windows-bugcheck"},
+	{"log.serial", "No bootable device.", "no-bootable-device"},
+	{"log.serial", "BdsDxe: No bootable option or device was found.", "uefi-no-boot-option"},
+	{"log.serial", "BdsDxe: failed to load Boot0001 \"UEFI Misc\": Not Found", "boot-failed"},
+	{"log.serial", "Boot failed: could not read the boot disk", "boot-failed"},
+	{"log.serial", "\x1b[06;01H\x1b[1m\x1b[33m\x1b[40mShell> \x1b[0m\x1b[37m\x1b[40m",
+		"uefi-shell"},
+	{"log.serial", "grub rescue> ", "grub-rescue"},
+	{"log.serial", "grub> ", "grub-prompt"},
+	{"log.serial", "(initramfs) ", "initramfs-prompt"},
+	{"log.serial", "You are in emergency mode. After logging in, type", "emergency-mode"},
+	{"log.serial", "debian login: ", "login-prompt"},
+	{"log.serial", "Last login: Tue Nov 3", NULL},
+	{"log.serial", "[    0.000000] Command line: panic=0 oops=panic", NULL},
+	{"host.kmsg", "[99.000001] kvm_amd: SEV-ES guest requested termination: 0x0:0x1",
+		"sev-terminated"},
+	{"host.kmsg",
+		"[99.0] x86/split lock detection: #AC: CPU 0/KVM/4721 took a "
+		"split_lock trap at address: 0x7f",
+		"split-lock"},
+	{"host.kmsg",
+		"[99.0] x86/split lock detection: #AC: CPU 0/KVM/9721 took a "
+		"split_lock trap",
+		NULL}, /* another VM's */
+	{"host.kmsg", "[99.0] Out of memory: Killed process 4711 (qemu-system-x86)",
+		"host-oom-kill"},
+	{"host.kmsg", "[99.0] Out of memory: Killed process 14711 (java)", NULL},
+	{"host.kmsg", "[99.0] INFO: task CPU 0/KVM:4721 blocked for more than 120 seconds.",
+		"host-hung-task"},
+	{"host.kmsg", "[99.0] kvm [4711]: vcpu0, guest rIP: 0xf unhandled rdmsr", "host-kvm"},
+	{"host.kmsg", "[99.0] I/O error, dev sda, sector 5 op 0x0:(READ)", "host-io-error"},
+	/* The process started at 5000 ticks, which is 50 s. */
+	{"host.kmsg", "[40.0] I/O error, dev sda, sector 5 op 0x0:(READ)", NULL},
+};
+
 static void each_line_by_its_id(void **state VH_UNUSED)
 {
-	static const struct {
-		const char *source, *line, *id; /* id NULL: nothing is recognised */
-	} rows[] = {
-		{"log.qemu", "KVM internal error. Suberror: 1", "kvm-internal-error"},
-		{"log.qemu", "KVM: entry failed, hardware error 0x80000021", "kvm-entry-failed"},
-		{"log.qemu", "error: kvm run failed Bad address", "kvm-run-failed"},
-		{"log.qemu", "KVM: unknown exit reason 24", "kvm-unknown-exit"},
-		{"log.qemu", "qemu-system-x86_64: terminating on signal 15 from pid 9 (virsh)",
-			"qemu-terminated"},
-		{"log.qemu", "qemu: hardware error: pflash", "qemu-hardware-error"},
-		{"log.qemu", "qemu-system-x86_64: virtio: zero sized buffers are not allowed",
-			"virtio-broken"},
-		{"log.qemu", "qemu-system-x86_64: Virtqueue size exceeded", "virtio-broken"},
-		{"log.qemu", "write: No space left on device", "qemu-no-space"},
-		{"log.qemu", "Failed to get \"write\" lock", "qemu-failed"},
-		{"log.qemu", "warning: host doesn't support requested feature", NULL},
-		{"log.qemu", "Kernel panic - not syncing: x", NULL}, /* the wrong log for that */
-		{"log.serial",
-			"[    3.421937] Kernel panic - not syncing: VFS: Unable to mount root",
-			"kernel-panic"},
-		{"log.serial", "[    3.42] ---[ end Kernel panic - not syncing: VFS ]---", NULL},
-		{"log.serial",
-			"[    3.42] VFS: Cannot open root device \"(null)\" or unknown-block",
-			"no-root-fs"},
-		{"log.serial", "[ 44.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]",
-			"soft-lockup"},
-		{"log.serial", "[ 44.0] NMI watchdog: Watchdog detected hard LOCKUP on cpu 1",
-			"hard-lockup"},
-		{"log.serial", "[ 60.0] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
-			"rcu-stall"},
-		{"log.serial", "[ 60.0] rcu: INFO: rcu_sched self-detected stall on CPU",
-			"rcu-stall"},
-		{"log.serial", "[242.8] INFO: task dd:77 blocked for more than 120 seconds.",
-			"hung-task"},
-		{"log.serial", "[ 12.0] Out of memory: Killed process 101 (tail) total-vm:5kB",
-			"guest-oom"},
-		{"log.serial", "[ 5.0] Oops: 0002 [#1] PREEMPT SMP", "kernel-oops"},
-		{"log.serial", "[ 5.0] kernel BUG at mm/slub.c:310!", "kernel-bug"},
-		{"log.serial", "systemd[1]: Freezing execution.", "systemd-freeze"},
-		{"log.serial", "[ 9.0] blk_update_request: I/O error, dev vda, sector 8",
-			"guest-io-error"},
-		{"log.serial", "*** STOP: 0x0000007B (0xFFFFF880009A97E8", "windows-bugcheck"},
-		{"log.serial", "No bootable device.", "no-bootable-device"},
-		{"log.serial", "BdsDxe: No bootable option or device was found.",
-			"uefi-no-boot-option"},
-		{"log.serial", "BdsDxe: failed to load Boot0001 \"UEFI Misc\": Not Found",
-			"boot-failed"},
-		{"log.serial", "Boot failed: could not read the boot disk", "boot-failed"},
-		{"log.serial", "\x1b[06;01H\x1b[1m\x1b[33m\x1b[40mShell> \x1b[0m\x1b[37m\x1b[40m",
-			"uefi-shell"},
-		{"log.serial", "grub rescue> ", "grub-rescue"},
-		{"log.serial", "grub> ", "grub-prompt"},
-		{"log.serial", "(initramfs) ", "initramfs-prompt"},
-		{"log.serial", "You are in emergency mode. After logging in, type",
-			"emergency-mode"},
-		{"log.serial", "debian login: ", "login-prompt"},
-		{"log.serial", "Last login: Tue Nov 3", NULL},
-		{"log.serial", "[    0.000000] Command line: panic=0 oops=panic", NULL},
-		{"host.kmsg", "[99.000001] kvm_amd: SEV-ES guest requested termination: 0x0:0x1",
-			"sev-terminated"},
-		{"host.kmsg",
-			"[99.0] x86/split lock detection: #AC: CPU 0/KVM/4721 took a "
-			"split_lock trap at address: 0x7f",
-			"split-lock"},
-		{"host.kmsg",
-			"[99.0] x86/split lock detection: #AC: CPU 0/KVM/9721 took a "
-			"split_lock trap",
-			NULL}, /* another VM's */
-		{"host.kmsg", "[99.0] Out of memory: Killed process 4711 (qemu-system-x86)",
-			"host-oom-kill"},
-		{"host.kmsg", "[99.0] Out of memory: Killed process 14711 (java)", NULL},
-		{"host.kmsg", "[99.0] INFO: task CPU 0/KVM:4721 blocked for more than 120 seconds.",
-			"host-hung-task"},
-		{"host.kmsg", "[99.0] kvm [4711]: vcpu0, guest rIP: 0xf unhandled rdmsr",
-			"host-kvm"},
-		{"host.kmsg", "[99.0] I/O error, dev sda, sector 5 op 0x0:(READ)", "host-io-error"},
-		/* The process started at 5000 ticks, which is 50 s. */
-		{"host.kmsg", "[40.0] I/O error, dev sda, sector 5 op 0x0:(READ)", NULL},
-	};
+	for (size_t i = 0; i < VH_ARRAY_SIZE(lines); i++) {
+		const struct vh_model *m = read_log(lines[i].source, lines[i].line);
 
-	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
-		const struct vh_model *m = read_log(rows[i].source, rows[i].line);
-
-		if (!rows[i].id && m->n_hits)
-			print_error("%s: %s\n", rows[i].line, m->hits[0].id);
-		assert_int_equal(m->n_hits, rows[i].id ? 1 : 0);
-		if (rows[i].id) {
-			assert_string_equal(m->hits[0].id, rows[i].id);
-			assert_ptr_equal(vh_model_hit(m, rows[i].id), &m->hits[0]);
+		if (!lines[i].id && m->n_hits)
+			print_error("%s: %s\n", lines[i].line, m->hits[0].id);
+		assert_int_equal(m->n_hits, lines[i].id ? 1 : 0);
+		if (lines[i].id) {
+			assert_string_equal(m->hits[0].id, lines[i].id);
+			assert_ptr_equal(vh_model_hit(m, lines[i].id), &m->hits[0]);
 			assert_true(*m->hits[0].meaning);
 		}
 		forget();

@@ -66,74 +66,74 @@ static enum vh_wait wait_of(struct case_thread t, const char *frozen)
 #define PREAD_7 "17 0x7 0x7f00 0x1000 0x0 0x0 0x0 0x7ffc0000 0x7f0000000004\n"
 #define SLEEP   "230 0x0 0x0 0x7f00 0x0 0x0 0x0 0x7ffc0000 0x7f0000000004\n"
 
+static const struct {
+	struct case_thread t;
+	enum vh_wait wait;
+	const char *frozen;
+} scenarios[] = {
+	{{.state = 'R', .syscall = "running\n"}, VH_WAIT_NONE},
+	{{.state = 'R', .wchan = "kvm_vcpu_block"}, VH_WAIT_NONE},
+	{{.wchan = "kvm_vcpu_block", .syscall = CASE_KVM_RUN}, VH_WAIT_KVM_HALT},
+	{{.wchan = "kvm_vcpu_block.isra.0"}, VH_WAIT_KVM_HALT},
+	{{.stack = STACK_HALT}, VH_WAIT_KVM_HALT},
+	{{.wchan = "do_sys_poll", .syscall = CASE_POLL}, VH_WAIT_POLL},
+	{{.wchan = "poll_schedule_timeout.constprop.0", .stack = STACK_POLL}, VH_WAIT_POLL},
+	{{.wchan = "ep_poll"}, VH_WAIT_POLL},
+	{{.wchan = "futex_wait_queue_me"}, VH_WAIT_FUTEX}, /* 5.4 to 5.15 */
+	{{.wchan = "futex_wait_queue"}, VH_WAIT_FUTEX},    /* 5.16 */
+	{{.wchan = "futex_do_wait", .stack = STACK_FUTEX}, VH_WAIT_FUTEX},
+	{{.state = 'T', .wchan = "do_signal_stop"}, VH_WAIT_STOPPED},
+	{{.wchan = "do_signal_stop"}, VH_WAIT_STOPPED},
+	{{.state = 't', .wchan = "ptrace_stop"}, VH_WAIT_TRACED},
+	{{.state = 'D', .wchan = "__refrigerator"}, VH_WAIT_FROZEN},
+	{{.wchan = "get_signal"}, VH_WAIT_FROZEN, "populated 1\nfrozen 1\n"},
+	{{.wchan = "get_signal"}, VH_WAIT_KERNEL, "populated 1\nfrozen 0\n"},
+	{{.wchan = "request_wait_answer"}, VH_WAIT_FUSE},
+	{{.wchan = "request_wait_answer", .syscall = PREAD_7}, VH_WAIT_FUSE},
+	{{.stack = STACK_FUSE_FAULT, .syscall = CASE_KVM_RUN}, VH_WAIT_FUSE},
+	{{.stack = STACK_FUSE_EXPORT}, VH_WAIT_POLL},
+	{{.wchan = "handle_userfault", .syscall = CASE_KVM_RUN}, VH_WAIT_USERFAULT},
+	{{.wchan = "hrtimer_nanosleep", .syscall = SLEEP}, VH_WAIT_SLEEP},
+	{{.wchan = "do_nanosleep"}, VH_WAIT_SLEEP},
+	{{.wchan = "pipe_write", .syscall = WRITE_7}, VH_WAIT_PIPE},
+	{{.wchan = "anon_pipe_write"}, VH_WAIT_PIPE}, /* 6.15 */
+	{{.wchan = "unix_stream_read_generic"}, VH_WAIT_PIPE},
+	{{.wchan = "sk_stream_wait_memory"}, VH_WAIT_PIPE},
+	{{.wchan = "n_tty_write"}, VH_WAIT_PIPE},
+	{{.state = 'D', .wchan = "shrink_node"}, VH_WAIT_MEMORY},
+	{{.stack = STACK_RECLAIM}, VH_WAIT_MEMORY},
+	{{.state = 'D', .wchan = "io_schedule"}, VH_WAIT_DISK},
+	{{.state = 'D', .wchan = "folio_wait_bit_common"}, VH_WAIT_DISK},
+	{{.state = 'D', .wchan = "wait_on_page_bit_common"}, VH_WAIT_DISK}, /* 5.4 */
+	{{.state = 'D', .wchan = "jbd2_log_wait_commit"}, VH_WAIT_DISK},
+	{{.state = 'D', .stack = STACK_NFS}, VH_WAIT_DISK},
+	{{.stack = STACK_SPLIT_LOCK, .syscall = CASE_KVM_RUN}, VH_WAIT_SPLIT_LOCK},
+	{{.wchan = "msleep_interruptible", .syscall = CASE_KVM_RUN}, VH_WAIT_SPLIT_LOCK},
+	{{.wchan = "msleep_interruptible"}, VH_WAIT_KERNEL},
+	{{.wchan = "wait_for_completion"}, VH_WAIT_KERNEL},
+	/* wchan denied: by the system call */
+	{{.syscall = CASE_POLL}, VH_WAIT_POLL},
+	{{.syscall = CASE_FUTEX}, VH_WAIT_FUTEX},
+	{{.syscall = SLEEP}, VH_WAIT_SLEEP},
+	{{.syscall = PREAD_7}, VH_WAIT_DISK},
+	{{.syscall = WRITE_7, .fd = "7\tpipe:[123]"}, VH_WAIT_PIPE},
+	{{.syscall = WRITE_7, .fd = "7\t/dev/pts/3"}, VH_WAIT_PIPE},
+	{{.syscall = WRITE_7, .fd = "7\t/var/disk.raw"}, VH_WAIT_DISK},
+	{{.syscall = WRITE_7}, VH_WAIT_UNKNOWN},
+	{{.syscall = CASE_KVM_RUN}, VH_WAIT_UNKNOWN},
+	{{.syscall = "-1 0x7ffc 0x7f00\n"}, VH_WAIT_UNKNOWN},
+	{{.wchan = ""}, VH_WAIT_UNKNOWN},
+	{{.state = 'Z'}, VH_WAIT_UNKNOWN},
+};
+
 static void each_scenario_by_its_wait(void **state VH_UNUSED)
 {
-	static const struct {
-		struct case_thread t;
-		enum vh_wait wait;
-		const char *frozen;
-	} rows[] = {
-		{{.state = 'R', .syscall = "running\n"}, VH_WAIT_NONE},
-		{{.state = 'R', .wchan = "kvm_vcpu_block"}, VH_WAIT_NONE},
-		{{.wchan = "kvm_vcpu_block", .syscall = CASE_KVM_RUN}, VH_WAIT_KVM_HALT},
-		{{.wchan = "kvm_vcpu_block.isra.0"}, VH_WAIT_KVM_HALT},
-		{{.stack = STACK_HALT}, VH_WAIT_KVM_HALT},
-		{{.wchan = "do_sys_poll", .syscall = CASE_POLL}, VH_WAIT_POLL},
-		{{.wchan = "poll_schedule_timeout.constprop.0", .stack = STACK_POLL}, VH_WAIT_POLL},
-		{{.wchan = "ep_poll"}, VH_WAIT_POLL},
-		{{.wchan = "futex_wait_queue_me"}, VH_WAIT_FUTEX}, /* 5.4 to 5.15 */
-		{{.wchan = "futex_wait_queue"}, VH_WAIT_FUTEX},    /* 5.16 */
-		{{.wchan = "futex_do_wait", .stack = STACK_FUTEX}, VH_WAIT_FUTEX},
-		{{.state = 'T', .wchan = "do_signal_stop"}, VH_WAIT_STOPPED},
-		{{.wchan = "do_signal_stop"}, VH_WAIT_STOPPED},
-		{{.state = 't', .wchan = "ptrace_stop"}, VH_WAIT_TRACED},
-		{{.state = 'D', .wchan = "__refrigerator"}, VH_WAIT_FROZEN},
-		{{.wchan = "get_signal"}, VH_WAIT_FROZEN, "populated 1\nfrozen 1\n"},
-		{{.wchan = "get_signal"}, VH_WAIT_KERNEL, "populated 1\nfrozen 0\n"},
-		{{.wchan = "request_wait_answer"}, VH_WAIT_FUSE},
-		{{.wchan = "request_wait_answer", .syscall = PREAD_7}, VH_WAIT_FUSE},
-		{{.stack = STACK_FUSE_FAULT, .syscall = CASE_KVM_RUN}, VH_WAIT_FUSE},
-		{{.stack = STACK_FUSE_EXPORT}, VH_WAIT_POLL},
-		{{.wchan = "handle_userfault", .syscall = CASE_KVM_RUN}, VH_WAIT_USERFAULT},
-		{{.wchan = "hrtimer_nanosleep", .syscall = SLEEP}, VH_WAIT_SLEEP},
-		{{.wchan = "do_nanosleep"}, VH_WAIT_SLEEP},
-		{{.wchan = "pipe_write", .syscall = WRITE_7}, VH_WAIT_PIPE},
-		{{.wchan = "anon_pipe_write"}, VH_WAIT_PIPE}, /* 6.15 */
-		{{.wchan = "unix_stream_read_generic"}, VH_WAIT_PIPE},
-		{{.wchan = "sk_stream_wait_memory"}, VH_WAIT_PIPE},
-		{{.wchan = "n_tty_write"}, VH_WAIT_PIPE},
-		{{.state = 'D', .wchan = "shrink_node"}, VH_WAIT_MEMORY},
-		{{.stack = STACK_RECLAIM}, VH_WAIT_MEMORY},
-		{{.state = 'D', .wchan = "io_schedule"}, VH_WAIT_DISK},
-		{{.state = 'D', .wchan = "folio_wait_bit_common"}, VH_WAIT_DISK},
-		{{.state = 'D', .wchan = "wait_on_page_bit_common"}, VH_WAIT_DISK}, /* 5.4 */
-		{{.state = 'D', .wchan = "jbd2_log_wait_commit"}, VH_WAIT_DISK},
-		{{.state = 'D', .stack = STACK_NFS}, VH_WAIT_DISK},
-		{{.stack = STACK_SPLIT_LOCK, .syscall = CASE_KVM_RUN}, VH_WAIT_SPLIT_LOCK},
-		{{.wchan = "msleep_interruptible", .syscall = CASE_KVM_RUN}, VH_WAIT_SPLIT_LOCK},
-		{{.wchan = "msleep_interruptible"}, VH_WAIT_KERNEL},
-		{{.wchan = "wait_for_completion"}, VH_WAIT_KERNEL},
-		/* wchan denied: by the system call */
-		{{.syscall = CASE_POLL}, VH_WAIT_POLL},
-		{{.syscall = CASE_FUTEX}, VH_WAIT_FUTEX},
-		{{.syscall = SLEEP}, VH_WAIT_SLEEP},
-		{{.syscall = PREAD_7}, VH_WAIT_DISK},
-		{{.syscall = WRITE_7, .fd = "7\tpipe:[123]"}, VH_WAIT_PIPE},
-		{{.syscall = WRITE_7, .fd = "7\t/dev/pts/3"}, VH_WAIT_PIPE},
-		{{.syscall = WRITE_7, .fd = "7\t/var/disk.raw"}, VH_WAIT_DISK},
-		{{.syscall = WRITE_7}, VH_WAIT_UNKNOWN},
-		{{.syscall = CASE_KVM_RUN}, VH_WAIT_UNKNOWN},
-		{{.syscall = "-1 0x7ffc 0x7f00\n"}, VH_WAIT_UNKNOWN},
-		{{.wchan = ""}, VH_WAIT_UNKNOWN},
-		{{.state = 'Z'}, VH_WAIT_UNKNOWN},
-	};
+	for (size_t i = 0; i < VH_ARRAY_SIZE(scenarios); i++) {
+		enum vh_wait wait = wait_of(scenarios[i].t, scenarios[i].frozen);
 
-	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
-		enum vh_wait wait = wait_of(rows[i].t, rows[i].frozen);
-
-		if (wait != rows[i].wait)
+		if (wait != scenarios[i].wait)
 			print_error("row %zu: %s\n", i, vh_wait_name(wait));
-		assert_string_equal(vh_wait_name(wait), vh_wait_name(rows[i].wait));
+		assert_string_equal(vh_wait_name(wait), vh_wait_name(scenarios[i].wait));
 	}
 }
 
