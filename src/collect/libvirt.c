@@ -7,17 +7,21 @@
 typedef struct vh_error *(*reader)(
 	struct vh_libvirt *lv, const char *uuid, struct vh_deadline deadline, char **text);
 
-static const struct {
+struct reading {
 	const char *source;
 	const char *where;
 	reader read;
 	enum vh_round round;
-} readings[] = {
+};
+static const struct reading readings[] = {
 	{"libvirt.domain-xml", "virDomainGetXMLDesc", vh_libvirt_xml, VH_ONCE},
 	{"libvirt.state", "virDomainGetState, virDomainGetControlInfo", vh_libvirt_state, VH_ASKED},
 	{"libvirt.job", "virDomainGetJobStats", vh_libvirt_job, VH_ASKED},
-	{"libvirt.stats", "virDomainListGetStats", vh_libvirt_stats, VH_ASKED},
 };
+/* The first statistics of a libvirtd cost it over a second, in which it keeps the monitor: they
+ * come when nothing else is to be asked. */
+static const struct reading statistics = {
+	"libvirt.stats", "virDomainListGetStats", vh_libvirt_stats, VH_ASKED};
 
 static enum vh_status status_of(const struct vh_error *err)
 {
@@ -43,6 +47,25 @@ static bool open_libvirt(struct vh_session *s)
 	return false;
 }
 
+/* False after a time-out: the agent is gone, and would say the same of all that follows. */
+static bool take(struct vh_session *s, const struct reading *r)
+{
+	struct vh_deadline step = vh_deadline_min(s->total, vh_deadline_in(s->step_ns));
+	vh_auto_free char *text = NULL;
+	int64_t began = vh_now_ns();
+	vh_auto_error struct vh_error *err = r->read(s->lv, s->c->vm->uuid, step, &text);
+	struct vh_evidence *e = vh_case_add(s->c, r->round, r->source, NULL, r->where);
+
+	e->at_ns = began - s->c->began_ns;
+	e->took_ns = vh_now_ns() - began;
+	if (!err) {
+		vh_evidence_set_data(e, text, strlen(text));
+		return true;
+	}
+	vh_evidence_fail(e, status_of(err), err->code, "%s", err->message);
+	return err->code != ETIMEDOUT;
+}
+
 void vh_session_ask_libvirt(struct vh_session *s)
 {
 	const struct vh_vm *vm = s->c->vm;
@@ -57,23 +80,13 @@ void vh_session_ask_libvirt(struct vh_session *s)
 	}
 	if (!open_libvirt(s))
 		return;
-	for (size_t i = 0; i < VH_ARRAY_SIZE(readings); i++) {
-		struct vh_deadline step = vh_deadline_min(s->total, vh_deadline_in(s->step_ns));
-		vh_auto_free char *text = NULL;
-		int64_t began = vh_now_ns();
-		vh_auto_error struct vh_error *err = readings[i].read(s->lv, vm->uuid, step, &text);
-		struct vh_evidence *e = vh_case_add(
-			s->c, readings[i].round, readings[i].source, NULL, readings[i].where);
-
-		e->at_ns = began - s->c->began_ns;
-		e->took_ns = vh_now_ns() - began;
-		if (!err) {
-			vh_evidence_set_data(e, text, strlen(text));
-			continue;
-		}
-		vh_evidence_fail(e, status_of(err), err->code, "%s", err->message);
-		/* The agent is gone after a time-out: it would say the same of all that follows. */
-		if (err->code == ETIMEDOUT)
+	for (size_t i = 0; i < VH_ARRAY_SIZE(readings); i++)
+		if (!take(s, &readings[i]))
 			break;
-	}
+}
+
+void vh_session_ask_libvirt_stats(struct vh_session *s)
+{
+	if (s->lv)
+		take(s, &statistics);
 }

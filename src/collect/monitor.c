@@ -403,6 +403,7 @@ void vh_collect_monitor(
 		look_twice(&s);
 		ask_last(&s);
 	}
+	vh_session_ask_libvirt_stats(&s);
 	keep_events(&s);
 	vh_session_end(&s);
 }

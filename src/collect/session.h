@@ -52,6 +52,8 @@ void vh_session_end(struct vh_session *s);
 
 /* libvirt's own view of the VM (src/collect/libvirt.c). */
 void vh_session_ask_libvirt(struct vh_session *s);
+/* Its statistics: the last that is asked. */
+void vh_session_ask_libvirt_stats(struct vh_session *s);
 
 /* True while another question makes sense; else s->over tells why not. */
 bool vh_session_goes_on(struct vh_session *s);
