@@ -17,14 +17,14 @@ demo: setup-demo all
 	@scripts/demo $(BUILD)/vmhang
 
 # Everything: unit tests with gcc and with clang's sanitizers, floors, format, captured hosts, live VMs.
-check: setup-check all
-	@scripts/check $(BUILD)
+check: setup-check
+	@scripts/check
 
 install: all
 	@meson install -C $(BUILD) --quiet
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-clang
+	rm -rf $(BUILD) build-check build-clang
 
 setup-%:
 	@scripts/setup $*

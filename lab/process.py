@@ -9,6 +9,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.mount.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_ulong, ctypes.c_char_p]
 PR_SET_PDEATHSIG = 1
 MNT_DETACH = 2
+MS_BIND = 4096
 
 
 def die_with_parent():
@@ -16,8 +17,8 @@ def die_with_parent():
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def mount(source, target, kind, options=""):
-    if LIBC.mount(source.encode(), str(target).encode(), kind.encode(), 0, options.encode()):
+def mount(source, target, kind, options="", flags=0):
+    if LIBC.mount(source.encode(), str(target).encode(), kind.encode(), flags, options.encode()):
         number = ctypes.get_errno()
         raise OSError(number, f"mount {kind} on {target}: {os.strerror(number)}")
 

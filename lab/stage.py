@@ -67,7 +67,7 @@ class Vm:
         def steadily():
             before = sum(process.run_ns(self.pid, tid))
             time.sleep(0.1)
-            return sum(process.run_ns(self.pid, tid)) - before > 80e6
+            return sum(process.run_ns(self.pid, tid)) - before > 60e6
 
         self.stage.until(f"vCPU {cpu} runs all the time", lambda: all(
             steadily() for _ in range(round(seconds * 10))), 30)

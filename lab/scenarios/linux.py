@@ -1,3 +1,46 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Debian's stock kernel under TCG, with busybox for a user space."""
-SCENARIOS = []
+import process
+from scenario import Expect, Scenario
+from store import initramfs, kernel
+
+MOUNTS = "mount -t proc proc /proc; mount -t sysfs sys /sys\n"
+
+
+def linux(init, until, seconds=90):
+    """Plays Linux whose init is the script `init` (None: no initramfs, so no root file system)
+    until the serial console shows `until`."""
+    def play(stage):
+        serial = stage.tmp / "serial.out"
+        options = ["-kernel", kernel(), "-serial", f"file:{serial}", "-vga", "std",
+                   "-append", "console=tty0 console=ttyS0 mitigations=off tsc=unstable"]
+        if init is not None:
+            options += ["-initrd", initramfs(MOUNTS + init, stage.tmp / "initrd")]
+        vm = stage.qemu(*options, smp=2, memory="256", accel="tcg,thread=multi")
+        stage.until(f"the console shows {until!r}", lambda: until in process.read(serial),
+                    seconds, 0.2)
+        return vm
+    return play
+
+
+def idle(stage):
+    vm = linux("echo; echo -n 'lab login: '; exec sh -c 'read name'", "lab login:")(stage)
+    vm.until_halted(0, 1)
+    return vm
+
+
+def busy(stage):
+    vm = linux("(while :; do :; done) & echo lab: busy; while :; do :; done", "lab: busy")(stage)
+    vm.until_runs()
+    return vm
+
+
+SCENARIOS = [
+    Scenario("linux-idle", "Linux at its login prompt",
+             Expect("guest-idle", "idle", False, "likely"), idle, accel="tcg"),
+    Scenario("linux-busy", "Linux, every CPU in user space",
+             Expect("guest-busy", "running", False, "likely"), busy, accel="tcg"),
+    Scenario("linux-panic", "Linux without a root file system",
+             Expect("guest-kernel-panic", "dead", True, "likely"),
+             linux(None, "end Kernel panic"), accel="tcg"),
+]

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the lab fetches once: Debian's stock kernel, and a newer QEMU that is unpacked, never installed.
+
+Packages come through apt with lists and a cache of its own, so that the system's apt stays as it is.
+The store lies in $VMHANG_CACHE, else in ~/.cache/vmhang.
+"""
+import os
+import pathlib
+import re
+import shutil
+import stat
+import subprocess
+
+import process
+from stage import Qemu, Skip
+
+STORE = pathlib.Path(os.environ.get("VMHANG_CACHE") or pathlib.Path.home() / ".cache" / "vmhang")
+SOURCES = """\
+deb [signed-by={key}] http://deb.debian.org/debian {release} main
+deb [signed-by={key}] http://deb.debian.org/debian {release}-backports main
+"""
+KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def release():
+    """Code name of this Debian release; skips elsewhere."""
+    found = dict(line.split("=", 1) for line in process.read("/etc/os-release").splitlines()
+                 if "=" in line)
+    if found.get("ID") != "debian" or not shutil.which("apt-get") or not os.path.exists(KEY):
+        raise Skip("fetching packages is done on Debian only")
+    return found.get("VERSION_CODENAME", "").strip('"')
+
+
+def run(command, seconds):
+    try:
+        done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        raise Skip(f"{command[0]} did not end within {seconds} s") from error
+    text = done.stdout.decode(errors="replace")
+    if done.returncode:
+        raise Skip(f"{command[0]} failed: {text.strip().splitlines()[-1] if text.strip() else '?'}")
+    return text
+
+
+def apt():
+    """apt-get and its options: the store's own sources, lists and cache."""
+    home = STORE / "apt"
+    for folder in ("lists/partial", "archives/partial"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    sources = home / "sources.list"
+    sources.write_text(SOURCES.format(key=KEY, release=release()))
+    options = {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "-",
+               "Dir::State::lists": home / "lists", "Dir::Cache": home,
+               "Dir::Cache::archives": home / "archives", "Debug::NoLocking": "1",
+               "APT::Sandbox::User": "", "Acquire::Languages": "none",
+               "Acquire::http::Timeout": "20", "Acquire::Retries": "1"}
+    command = ["apt-get", "-q", "-y"]
+    for key, value in options.items():
+        command += ["-o", f"{key}={value}"]
+    if not any((home / "lists").glob("*_Packages*")):
+        run([*command, "update"], 180)
+    return command
+
+
+def fetch(arguments, target):
+    """Downloads what apt would install for arguments, and unpacks it into target."""
+    command = apt()
+    archives = STORE / "apt" / "archives"
+    for old in archives.glob("*.deb"):
+        old.unlink()
+    run([*command, "--download-only", "--no-install-recommends", *arguments], 600)
+    unpacked = target.with_name(target.name + ".partial")
+    shutil.rmtree(unpacked, ignore_errors=True)
+    unpacked.mkdir(parents=True)
+    for package in archives.glob("*.deb"):
+        run(["dpkg-deb", "-x", package, unpacked], 120)
+        package.unlink()
+    unpacked.rename(target)
+
+
+def kernel():
+    """Path of Debian's stock kernel."""
+    home = STORE / "linux"
+    image = home / "vmlinuz"
+    if not image.exists():
+        text = run(["apt-cache", *apt()[3:], "depends", "linux-image-amd64"], 60)
+        package = re.search(r"Depends: (linux-image-\S+)", text)
+        if not package:
+            raise Skip("no linux-image-amd64 in the archive")
+        home.mkdir(parents=True, exist_ok=True)
+        fetch(["install", "--reinstall", package[1]], home / "root")
+        shutil.copy(next((home / "root" / "boot").glob("vmlinuz-*")), image)
+        shutil.rmtree(home / "root")
+    return image
+
+
+def newer_qemu():
+    """QEMU of the release's backports, with the libraries it needs, beside the system's."""
+    home = STORE / "qemu-backports"
+    if not home.exists():
+        fetch(["-t", f"{release()}-backports", "install", "qemu-system-x86"], home)
+    program = home / "usr" / "bin" / "qemu-system-x86_64"
+    if not program.exists():
+        raise Skip("the backports hold no newer QEMU")
+    libraries = home / "usr" / "lib" / "x86_64-linux-gnu"
+    environment = {"LD_LIBRARY_PATH": str(libraries),
+                   "QEMU_MODULE_DIR": str(libraries / "qemu")}
+    version = subprocess.run([program, "--version"], env={**os.environ, **environment},
+                             capture_output=True, text=True).stdout
+    found = re.search(r"version (\d+\.\d+)", version)
+    if not found:
+        raise Skip("the newer QEMU does not run here")
+    data = [part for folder in ("share/qemu", "share/seabios")
+            for part in ("-L", str(home / "usr" / folder)) if (home / "usr" / folder).exists()]
+    data += ["-L", "/usr/share/seabios"]
+    return Qemu(f"qemu-{found[1]}", [str(program), *data], environment)
+
+
+def cpio(entries):
+    """A newc archive, as the kernel unpacks it. entries: (path, mode, device, data)."""
+    out = b""
+    for number, (path, mode, device, data) in enumerate([*entries, ("TRAILER!!!", 0, 0, b"")], 1):
+        name = path.encode() + b"\0"
+        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, os.major(device), os.minor(device),
+                  len(name), 0]
+        head = b"070701" + b"".join(b"%08x" % field for field in fields) + name
+        out += head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    return out
+
+
+def busybox():
+    for path in ("/bin/busybox", "/usr/bin/busybox"):
+        if os.path.exists(path):
+            linked = subprocess.run(["ldd", path], capture_output=True, text=True)
+            if "=>" not in linked.stdout:
+                return pathlib.Path(path).read_bytes()
+    raise Skip("no static busybox (package busybox-static)")
+
+
+def initramfs(init, path):
+    """An initramfs at path whose init is the busybox shell script `init`."""
+    links = [(f"bin/{name}", stat.S_IFLNK | 0o777, 0, b"busybox")
+             for name in ("sh", "mount", "echo", "sleep")]
+    path.write_bytes(cpio([
+        *((folder, stat.S_IFDIR | 0o755, 0, b"") for folder in ("bin", "dev", "proc", "sys")),
+        ("dev/console", stat.S_IFCHR | 0o600, os.makedev(5, 1), b""),
+        ("bin/busybox", stat.S_IFREG | 0o755, 0, busybox()), *links,
+        ("init", stat.S_IFREG | 0o755, 0, b"#!/bin/sh\n" + init.encode())]))
+    return path

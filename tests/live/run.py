@@ -1,0 +1,236 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""run.py VMHANG [--only NAME...] [--list]: plays the lab's scenarios and asks vmhang about each.
+
+Of every scenario: cause, state, hung and confidence are what the lab expects; the exit status fits; the
+report is valid (docs/report.schema.json); the saved case gives the very same report; the VM's status is
+what it was; and it took no longer than it may. Prints a table and, last, the counts. Exit status 1 where
+one failed.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path[:0] = [str(TOP / "lab"), str(HERE)]
+
+import process  # noqa: E402
+import store  # noqa: E402
+from qmp import QmpError  # noqa: E402
+from scenario import CONFIDENCE  # noqa: E402
+from scenarios import ALL  # noqa: E402
+from stage import LabError, Qemu, Skip, Stage  # noqa: E402
+
+WINDOW = 1.0
+# What a diagnosis may take above the window: on a loaded machine with two CPUs, and with the deadline
+# of the whole monitor (3 s) used up where it does not answer. bench/verdict.py measures it exactly.
+BUDGET, BUDGET_SILENT = 2.0, 4.5
+# The text for people holds no control characters, whatever the guest wrote.
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+class Table:
+    def __init__(self):
+        self.counts = {"passed": 0, "failed": 0, "skipped": 0}
+        print(f"{'scenario':30} {'expected':44} {'got':60} seconds", flush=True)
+
+    def row(self, outcome, name, expected, got, seconds=None, problems=()):
+        self.counts[outcome] += 1
+        mark = {"passed": "ok  ", "failed": "FAIL", "skipped": "skip"}[outcome]
+        print(f"{mark} {name:25} {expected:44} {got:60} "
+              + (f"{seconds:4.1f}" if seconds is not None else ""), flush=True)
+        for problem in problems:
+            print(f"     {name}: {problem}", flush=True)
+
+    def end(self):
+        print(", ".join(f"{number} {outcome}" for outcome, number in self.counts.items()))
+        return 1 if self.counts["failed"] else 0
+
+
+class Vmhang:
+    def __init__(self, program):
+        self.program = program
+        self.schema = load_schema()
+
+    def run(self, *arguments, seconds=60):
+        return subprocess.run([self.program, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=seconds)
+
+    def report(self, *arguments):
+        """(report, exit status, problems)"""
+        done = self.run(*arguments)
+        try:
+            report = json.loads(done.stdout)
+        except ValueError as error:
+            return None, done.returncode, [f"no JSON from {arguments[0]}: {error}: "
+                                           + done.stderr.decode(errors="replace").strip()]
+        problems = [f"on standard error: {done.stderr.decode(errors='replace').strip()}"
+                    ] if done.stderr else []
+        return report, done.returncode, problems + self.schema(report)
+
+
+def load_schema():
+    """A function that tells where a report breaks the schema."""
+    import jsonschema
+    schema = json.loads((TOP / "docs" / "report.schema.json").read_text())
+    kind = jsonschema.validators.validator_for(schema)
+    kind.check_schema(schema)
+    validator = kind(schema)
+    return lambda report: [f"schema: {'/'.join(map(str, error.path))}: {error.message[:200]}"
+                           for error in list(validator.iter_errors(report))[:3]]
+
+
+def exit_status(hung):
+    return {True: 1, False: 0, None: 2}[hung]
+
+
+def in_words(cause, state, confidence):
+    return f"{cause or 'unknown'} ({state}, {confidence or '-'})"
+
+
+def expected_in_words(expect):
+    return in_words("|".join(str(cause or "unknown") for cause in expect.causes),
+                    "|".join(expect.states), f">={expect.at_least}")
+
+
+def verdict_problems(expect, report, status):
+    verdict = report["verdict"]
+    problems = []
+    if verdict["cause"] not in expect.causes:
+        problems.append(f"cause is {verdict['cause']}, not {expect.cause}")
+    if verdict["state"] not in expect.states:
+        problems.append(f"state is {verdict['state']}, not {expect.state}")
+    if len(expect.causes) == 1 and verdict["hung"] is not expect.hung:
+        problems.append(f"hung is {verdict['hung']}, not {expect.hung}")
+    if verdict["cause"] and CONFIDENCE.index(verdict["confidence"]) < CONFIDENCE.index(
+            expect.at_least):
+        problems.append(f"confidence is only {verdict['confidence']}: {verdict['limits']}")
+    if status != exit_status(verdict["hung"]):
+        problems.append(f"exit status is {status} with hung {verdict['hung']}")
+    return problems
+
+
+def saved_problems(vmhang, case, report, status):
+    """The saved case gives the same report, and a text without control characters."""
+    again, again_status, problems = vmhang.report("analyze", case, "--json")
+    if again is None:
+        return problems
+    for key in sorted(set(report) | set(again)):
+        if report.get(key) != again.get(key):
+            problems.append(f"saved case: {key} differs: {str(report.get(key))[:150]} / "
+                            f"{str(again.get(key))[:150]}")
+    if again_status != status:
+        problems.append(f"saved case: exit status {again_status}, live {status}")
+    text = vmhang.run("analyze", case, "--verbose").stdout.decode()
+    if CONTROL.search(text):
+        problems.append(f"control character in the text: {CONTROL.search(text)[0]!r}")
+    if report["verdict"]["title"] and report["verdict"]["title"] not in text.splitlines()[0]:
+        problems.append(f"the first line is not the answer: {text.splitlines()[0]!r}")
+    return problems
+
+
+def status_of(scenario, vm):
+    return vm.qmp.status() if scenario.asks else None
+
+
+def probe(vmhang, scenario, stage, vm):
+    """(report, seconds, problems)"""
+    case = stage.tmp / "case.vmhang"
+    before = status_of(scenario, vm)
+    began = time.monotonic()
+    report, status, problems = vmhang.report("diagnose", vm.pid, "--json", "--save", case)
+    seconds = time.monotonic() - began
+    if report is None:
+        return None, seconds, problems
+    problems += verdict_problems(scenario.expect, report, status)
+    problems += saved_problems(vmhang, case, report, status)
+    if scenario.monitor and report["monitor"]["state"] != scenario.monitor:
+        problems.append(f"monitor is {report['monitor']['state']}, not {scenario.monitor}")
+    budget = BUDGET if scenario.asks else BUDGET_SILENT
+    if seconds > WINDOW + budget:
+        problems.append(f"took {seconds:.1f} s, {WINDOW + budget:.1f} s at most")
+    if vm.popen.poll() is not None:
+        problems.append("the VM ended")
+    elif status_of(scenario, vm) != before:
+        problems.append(f"the status was {before} before, {status_of(scenario, vm)} after")
+    if scenario.passive:
+        passive, status, more = vmhang.report("diagnose", vm.pid, "--json", "--passive")
+        problems += more
+        if passive:
+            problems += [f"--passive: {problem}" for problem in
+                         verdict_problems(scenario.expect, passive, status)]
+    return report, seconds, problems
+
+
+def play(vmhang, table, scenario, qemu, keep):
+    name = scenario.name + (f"@{qemu.label}" if qemu.label else "")
+    expected = expected_in_words(scenario.expect)
+    reason = scenario.why_not()
+    if reason:
+        return table.row("skipped", name, expected, reason)
+    try:
+        with Stage(scenario.name, scenario.accel, qemu) as stage:
+            vm = scenario.play(stage)
+            report, seconds, problems = probe(vmhang, scenario, stage, vm)
+            if problems and keep:
+                keep_case(keep, name, stage)
+    except Skip as error:
+        return table.row("skipped", name, expected, str(error))
+    except (LabError, QmpError, OSError, subprocess.TimeoutExpired) as error:
+        return table.row("failed", name, expected, type(error).__name__, None, [str(error)])
+    verdict = report["verdict"] if report else {"cause": None, "state": "?", "confidence": None}
+    got = in_words(verdict["cause"], verdict["state"], verdict["confidence"])
+    return table.row("failed" if problems else "passed", name, expected, got, seconds, problems)
+
+
+def keep_case(folder, name, stage):
+    """Leaves the case of a failure where a person, or CI, finds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    case = stage.tmp / "case.vmhang"
+    if case.exists():
+        (folder / f"{name}.vmhang").write_bytes(case.read_bytes())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vmhang")
+    parser.add_argument("--only", nargs="+", help="these scenarios alone (and: libvirt, newer)")
+    parser.add_argument("--keep", type=pathlib.Path, help="leave the cases of failures there")
+    arguments = parser.parse_args()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+    def wanted(name):
+        return not arguments.only or name in arguments.only
+
+    vmhang, table = Vmhang(os.path.abspath(arguments.vmhang)), Table()
+    for scenario in ALL:
+        if wanted(scenario.name):
+            play(vmhang, table, scenario, Qemu(), arguments.keep)
+    if wanted("newer"):
+        try:
+            newer = store.newer_qemu()
+            for scenario in ALL:
+                if scenario.old_and_new:
+                    play(vmhang, table, scenario, newer, arguments.keep)
+        except Skip as error:
+            table.row("skipped", "newer QEMU", "", str(error))
+    if wanted("libvirt"):
+        import domains
+        domains.run(vmhang, table)
+    return table.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
