@@ -2,46 +2,77 @@
 /* What can be said of the instructions at RIP without a disassembler. */
 #include "decode/decoder.h"
 
-/* Above this, code is not in real mode: an E9 has a 32-bit displacement. */
-#define REAL_MODE_END 0x110000
-
 static bool bytes_are(const struct vh_code *c, size_t at, const char *bytes, size_t n)
 {
 	return at + n <= c->n && memcmp(c->bytes + at, bytes, n) == 0;
 }
 
-/* The offset of the instruction behind the one at `at`; -1 for any that is not in the set. */
-static int64_t step(const struct vh_code *c, int64_t at, uint64_t rip)
-{
-	size_t i = (size_t)at;
-	int32_t far;
+/* Instructions that go on to the next one, whole or up to their immediate operand. Where one of
+ * them faults, RIP does not stay: that it does is a fact of its own. */
+static const struct {
+	const char *bytes;
+	size_t n;
+	size_t operand; /* bytes behind; ADDRESS: as long as an address */
+} plain[] = {
+#define ADDRESS SIZE_MAX
+	{"\x90", 1, 0},             /* nop */
+	{"\xf4", 1, 0},             /* hlt */
+	{"\xfa", 1, 0},             /* cli */
+	{"\xfb", 1, 0},             /* sti */
+	{"\xf3\x90", 2, 0},         /* pause */
+	{"\x66\x90", 2, 0},         /* nop */
+	{"\x0f\x1f\x00", 3, 0},     /* nop */
+	{"\x0f\x1f\x40\x00", 4, 0}, /* nop */
+	{"\xf3\x0f\x1e\xfa", 4, 0}, /* endbr64 */
+	{"\xe4", 1, 1},             /* in al, imm8 */
+	{"\xe5", 1, 1},             /* in eax, imm8 */
+	{"\xe6", 1, 1},             /* out imm8, al */
+	{"\xe7", 1, 1},             /* out imm8, eax */
+	{"\xec", 1, 0},             /* in al, dx */
+	{"\xed", 1, 0},             /* in eax, dx */
+	{"\xee", 1, 0},             /* out dx, al */
+	{"\xef", 1, 0},             /* out dx, eax */
+	{"\xa0", 1, ADDRESS},       /* mov al, [address] */
+	{"\xa1", 1, ADDRESS},       /* mov eax, [address] */
+	{"\xa2", 1, ADDRESS},       /* mov [address], al */
+	{"\xa3", 1, ADDRESS},       /* mov [address], eax */
+	{"\x0f\x30", 2, 0},         /* wrmsr */
+	{"\x0f\x31", 2, 0},         /* rdtsc */
+	{"\x0f\x32", 2, 0},         /* rdmsr */
+	{"\x0f\xa2", 2, 0},         /* cpuid */
+};
 
-	switch (c->bytes[i]) {
-	case 0x90: /* nop */
-	case 0xf4: /* hlt */
-	case 0xfa: /* cli */
-	case 0xfb: /* sti */
-		return at + 1;
-	case 0xeb: /* jmp rel8 */
-		return i + 1 < c->n ? at + 2 + (int8_t)c->bytes[i + 1] : -1;
-	case 0xe9: /* jmp rel32 */
-		if (rip < REAL_MODE_END || i + 4 >= c->n)
-			return -1;
+/* The offset behind the jump at `at`; -1 for anything else, and where it is cut off. */
+static int64_t jump(const struct vh_code *c, int64_t at, int bits)
+{
+	size_t i = (size_t)at, n = bits == 16 ? 2 : 4;
+	int16_t near;
+	int32_t far = 0;
+
+	if (c->bytes[i] == 0xeb && i + 1 < c->n)
+		return at + 2 + (int8_t)c->bytes[i + 1];
+	if (c->bytes[i] != 0xe9 || i + n >= c->n)
+		return -1;
+	memcpy(&near, c->bytes + i + 1, sizeof(near));
+	if (n == 4)
 		memcpy(&far, c->bytes + i + 1, sizeof(far));
-		return at + 5 + far;
-	default:
-		break;
-	}
-	if (bytes_are(c, i, "\xf3\x90", 2) || bytes_are(c, i, "\x66\x90", 2))
-		return at + 2;
-	if (bytes_are(c, i, "\x0f\x1f\x00", 3))
-		return at + 3;
-	if (bytes_are(c, i, "\xf3\x0f\x1e\xfa", 4) || bytes_are(c, i, "\x0f\x1f\x40\x00", 4))
-		return at + 4;
-	return -1;
+	return at + 1 + (int64_t)n + (n == 4 ? far : near);
 }
 
-bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip)
+/* The offset of the instruction that is executed after the one at `at`; -1 where that is not sure.
+ */
+static int64_t step(const struct vh_code *c, int64_t at, int bits)
+{
+	for (size_t k = 0; k < VH_ARRAY_SIZE(plain); k++) {
+		size_t operand = plain[k].operand == ADDRESS ? (size_t)bits / 8 : plain[k].operand;
+
+		if (bytes_are(c, (size_t)at, plain[k].bytes, plain[k].n))
+			return at + (int64_t)(plain[k].n + operand);
+	}
+	return jump(c, at, bits);
+}
+
+bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip, int bits)
 {
 	bool visited[sizeof(code->bytes)] = {0};
 
@@ -53,7 +84,7 @@ bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip)
 		if (visited[at])
 			return true;
 		visited[at] = true;
-		at = step(code, at, rip);
+		at = step(code, at, bits);
 	}
 	return false;
 }

@@ -119,6 +119,3 @@ extern const struct vh_log_pattern vh_log_patterns[];
 extern const size_t vh_n_log_patterns;
 /* True for the line with which firmware or a kernel begins to boot. */
 bool vh_log_is_boot_banner(struct vh_str line);
-
-/* registers.c: the size of code at RIP: 16, 32 or 64 bits. */
-int vh_registers_code_bits(const struct vh_registers *r);

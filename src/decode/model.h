@@ -115,9 +115,10 @@ struct vh_code { /* the bytes around RIP, read from guest memory */
 	uint8_t bytes[96];
 	size_t n;
 };
-/* True where execution from rip provably never leaves the bytes but by an interrupt: only NOP,
- * PAUSE, CLI, STI, HLT and unconditional jumps, back to where it was already. */
-bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip);
+/* True where execution from rip never leaves the bytes but by an interrupt or a fault: instructions
+ * that do not branch (NOP, PAUSE, HLT, IN, OUT, RDMSR, ...) and unconditional jumps, back to where
+ * it was already. bits: of the code segment, 16, 32 or 64 (vh_registers_code_bits). */
+bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip, int bits);
 /* True where a PAUSE (f3 90) lies within 16 bytes of rip. */
 bool vh_code_has_pause(const struct vh_code *code, uint64_t rip);
 

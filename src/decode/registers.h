@@ -33,6 +33,8 @@ static inline bool vh_registers_if(const struct vh_registers *r)
 }
 /* CS.base + EIP, cut to 32 bits outside of long mode. */
 uint64_t vh_registers_linear_rip(const struct vh_registers *r);
+/* Operand and address size of the code that runs: 16, 32 or 64. */
+int vh_registers_code_bits(const struct vh_registers *r);
 
 /* "PE ET NE WP AM PG" and the like: names of the bits that are set, unknown bits as "bit N".
  * Names after the Intel SDM vol. 3 section 2.5 and 2.2.1 and AMD APM vol. 2 section 3.1. */

@@ -192,7 +192,7 @@ static void code_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 
 	if (!v->code.seen || !r->valid)
 		return;
-	if (vh_code_is_closed_loop(&v->code, rip))
+	if (vh_code_is_closed_loop(&v->code, rip, vh_registers_code_bits(r)))
 		f = vh_fact_add(facts, VH_FACT_VCPU_CLOSED_LOOP, v->index, (double)rip,
 			"the code of vCPU %d at %" PRIx64
 			" is a closed loop: only an interrupt could leave it",

@@ -256,37 +256,42 @@ static void sees_closed_loops(void **state VH_UNUSED)
 	static const struct {
 		const char *bytes;
 		size_t n, rip;
-		uint64_t address;
+		int bits;
 		bool closed, pause;
 	} rows[] = {
-		{"\xfa\xf3\x90\xeb\xfc", 5, 1, 0xf8000, true, true},
-		{"\xfa\xf3\x90\xeb\xfc", 5, 0, 0xf8000, true, true},
-		{"\xeb\xfe", 2, 0, 0xffffffff81000000, true, false},
-		{"\xf4\xeb\xfd", 3, 0, 0xf8000, true, false},
-		{"\x90\x90\xe9\xf9\xff\xff\xff", 7, 2, 0x200000, true, false},
-		{"\x90\x90\xe9\xf9\xff\xff\xff", 7, 2, 0x8000, false, false}, /* 16-bit: unsure */
-		{"\xeb\x10\x90", 3, 0, 0xf8000, false, false},                /* leaves */
-		{"\xf3\x90\x83\x3d\x00\x00\x00\x00\x00\x74\xf5", 11, 0, 0x200000, false, true},
-		{"\x90\x90", 2, 0, 0xf8000, false, false}, /* runs out */
-		{"\xeb", 1, 0, 0xf8000, false, false},
-		{"\xe9\x00\x00", 3, 0, 0x200000, false, false},
-		{"\xf3", 1, 0, 0x200000, false, false},
-		{"\x0f\x1f\x40\x00\xeb\xfa", 6, 0, 0x200000, true, false},
+		{"\xfa\xf3\x90\xeb\xfc", 5, 1, 16, true, true},
+		{"\xfa\xf3\x90\xeb\xfc", 5, 0, 16, true, true},
+		{"\xeb\xfe", 2, 0, 64, true, false},
+		{"\xf4\xeb\xfd", 3, 0, 16, true, false},
+		{"\x90\x90\xe9\xf9\xff\xff\xff", 7, 2, 32, true, false},
+		{"\x90\x90\xe9\xfb\xff", 5, 2, 16, true, false},
+		{"\xee\xeb\xfd", 3, 0, 16, true, false},          /* out dx, al */
+		{"\x0f\x32\xeb\xfc", 4, 0, 64, true, false},      /* rdmsr */
+		{"\xa0\x00\x00\xeb\xfb", 5, 0, 16, true, false},  /* mov al, [0] */
+		{"\xa0\x00\x00\xeb\xfb", 5, 0, 32, false, false}, /* there it is longer */
+		{"\xec\xa8\x01\x74\xfb", 5, 0, 16, false, false}, /* in, test, jz */
+		{"\xeb\x10\x90", 3, 0, 16, false, false},         /* leaves */
+		{"\xf3\x90\x83\x3d\x00\x00\x00\x00\x00\x74\xf5", 11, 0, 32, false, true},
+		{"\x90\x90", 2, 0, 16, false, false}, /* runs out */
+		{"\xeb", 1, 0, 16, false, false},
+		{"\xe9\x00\x00", 3, 0, 32, false, false},
+		{"\xf3", 1, 0, 32, false, false},
+		{"\x0f\x1f\x40\x00\xeb\xfa", 6, 0, 32, true, false},
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
-		struct vh_code c = code_at(rows[i].address, rows[i].bytes, rows[i].n);
+		struct vh_code c = code_at(0x200000, rows[i].bytes, rows[i].n);
 
-		assert_int_equal(
-			vh_code_is_closed_loop(&c, c.address + rows[i].rip), rows[i].closed);
+		assert_int_equal(vh_code_is_closed_loop(&c, c.address + rows[i].rip, rows[i].bits),
+			rows[i].closed);
 		assert_int_equal(vh_code_has_pause(&c, c.address + rows[i].rip), rows[i].pause);
 	}
 	struct vh_code c = code_at(UINT64_MAX - 1, "\xeb\xfe", 2);
 
-	assert_false(vh_code_is_closed_loop(&c, 0));
-	assert_false(vh_code_is_closed_loop(&c, UINT64_MAX - 3));
+	assert_false(vh_code_is_closed_loop(&c, 0, 64));
+	assert_false(vh_code_is_closed_loop(&c, UINT64_MAX - 3, 64));
 	c.seen = false;
-	assert_false(vh_code_is_closed_loop(&c, UINT64_MAX - 1));
+	assert_false(vh_code_is_closed_loop(&c, UINT64_MAX - 1, 64));
 	assert_false(vh_code_has_pause(&c, UINT64_MAX - 1));
 }
 
