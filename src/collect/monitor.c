@@ -131,6 +131,29 @@ static bool wants_lapic(const struct vh_session *s, const struct vh_vcpu_view *v
 	return v->known && (v->halted || (s->running && v->dumps > 1 && !v->moved));
 }
 
+/* vCPUs that are parked at one place, as after a boot, have one code: it is read once, and copied
+ * for the others. */
+static bool copy_code(struct vh_session *s, const struct vh_vcpu_view *v)
+{
+	for (const struct vh_vcpu_view *w = s->vcpus; w < v; w++) {
+		if (!w->known || w->address != v->address || w->cr3 != v->cr3)
+			continue;
+		vh_auto_free char *theirs = vh_asprintf("vcpu:%lld", (long long)w->index);
+		vh_auto_free char *ours = vh_asprintf("vcpu:%lld", (long long)v->index);
+		vh_auto_free char *where =
+			vh_asprintf("RIP and CR3 are those of vCPU %lld", (long long)w->index);
+		const struct vh_evidence *code =
+			vh_case_find_data(s->c, "guest.code", theirs, VH_ASKED);
+
+		if (!code)
+			return false;
+		vh_evidence_set_data(vh_case_add(s->c, VH_ASKED, "guest.code", ours, where),
+			code->data, code->size);
+		return true;
+	}
+	return false;
+}
+
 static bool applies_to(
 	const struct vh_session *s, const struct vh_question *q, const struct vh_vcpu_view *v)
 {
@@ -163,7 +186,7 @@ static void ask_vcpus(struct vh_session *s, const struct vh_question *q, enum vh
 		asked++;
 		if (q->line)
 			ask_line(s, q, round, v);
-		else
+		else if (!copy_code(s, v))
 			vh_session_read_code(s, v);
 	}
 }

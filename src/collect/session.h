@@ -17,6 +17,7 @@ struct vh_vcpu_view {
 	bool halted;      /* HLT=1 */
 	bool moved;       /* its RIP was in different pages: more than one small loop */
 	uint64_t rip;     /* RIP, EIP */
+	uint64_t cr3;     /* with the address, names the code */
 	uint64_t address; /* linear: CS base + RIP */
 	unsigned dumps;   /* read so far */
 };

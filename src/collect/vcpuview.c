@@ -39,6 +39,7 @@ void vh_vcpu_view_take(struct vh_vcpu_view *v, struct vh_str text)
 	if (v->known && rip / LOOP_BYTES != v->rip / LOOP_BYTES)
 		v->moved = true;
 	number_after(text, "HLT=", &halted);
+	number_after(text, "CR3=", &v->cr3);
 	v->known = true;
 	v->halted = halted == 1;
 	v->rip = rip;

@@ -511,6 +511,25 @@ static void a_session_with_kvm(void **state VH_UNUSED)
 	place_free(&p);
 }
 
+/* QEMU 10.0 has other members in its answers, and no other questions. */
+static void a_session_with_a_newer_qemu(void **state VH_UNUSED)
+{
+	struct place p = place_new();
+	struct vh_collect_options options = {0};
+
+	put_file(&p, "/proc/4711/mountinfo", "21 1 254:0 / / rw - ext4 /dev/root rw\n");
+	serve(&p, "/run", "q", "kvm-10.0-seabios", NULL);
+	struct vh_case *c = ask(&p, &options);
+	struct vh_evidence *e = expect(c, "qmp.query-status", "", VH_ASKED, VH_OK);
+
+	assert_string_equal(e->data, "{\"status\":\"running\",\"running\":true}");
+	expect(c, "qmp.query-stats", "vcpu", VH_ASKED_AGAIN, VH_OK);
+	expect(c, "hmp.info-registers", "vcpu:1", VH_ASKED_AGAIN, VH_OK);
+	expect(c, "qmp.query-block", "", VH_ASKED, VH_OK);
+	vh_case_free(c);
+	place_free(&p);
+}
+
 static void a_session_with_tcg(void **state VH_UNUSED)
 {
 	struct place p = place_new();
@@ -730,6 +749,7 @@ int main(void)
 		cmocka_unit_test(tcp_on_this_machine),
 		cmocka_unit_test(paths_of_containers),
 		cmocka_unit_test(a_session_with_kvm),
+		cmocka_unit_test(a_session_with_a_newer_qemu),
 		cmocka_unit_test(a_session_with_tcg),
 		cmocka_unit_test(a_silent_monitor_costs_one_deadline),
 		cmocka_unit_test(a_monitor_that_another_client_holds),
