@@ -145,7 +145,7 @@ static int diagnose(struct vh_host *host, const struct options *o)
 	int failed = 0;
 
 	if (o->save && (err = save(c, o->save)))
-		failed = vh_cli_fail(err);
+		failed = vh_cli_fail(err) == EX_IOERR ? EX_IOERR : EX_CANTCREAT;
 	struct vh_report *r = vh_report_new(c);
 	int status = vh_output_report(&o->output, r);
 

@@ -126,34 +126,30 @@ static void put_vcpus(struct vh_buf *out, const struct vh_fact *const *facts, si
 	}
 }
 
-static size_t count_alike(
-	const struct vh_fact *const *facts, size_t n, enum vh_fact_id id, size_t before)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < VH_MIN(n, before); i++)
-		count += facts[i]->id == id && facts[i]->vcpu >= 0;
-	return count;
-}
-
 /* Facts as items; many of one kind become the first of them and "the same of vCPUs 2-63". */
 static void add_facts(struct vh_view_section *s, const struct vh_case *c,
 	const struct vh_fact *const *facts, size_t n)
 {
+	size_t of_vcpus[VH_N_FACT] = {0};
+	bool told[VH_N_FACT] = {false};
+
+	for (size_t i = 0; i < n; i++)
+		of_vcpus[facts[i]->id] += facts[i]->vcpu >= 0;
 	for (size_t i = 0; i < n; i++) {
 		const struct vh_fact *f = facts[i];
-		bool alike = f->vcpu >= 0 && count_alike(facts, n, f->id, n) > MAX_ALIKE;
-
-		if (alike && count_alike(facts, n, f->id, i))
-			continue;
-		struct vh_view_item *item = &VH_PUSH(s->items, s->n_items);
+		bool alike = f->vcpu >= 0 && of_vcpus[f->id] > MAX_ALIKE;
 		vh_auto_buf struct vh_buf text = {0};
 
+		if (alike && told[f->id])
+			continue;
+		told[f->id] = true;
 		vh_escape(&text, vh_str(f->text), false);
 		if (alike) {
 			vh_buf_puts(&text, "; the same goes for vCPUs ");
 			put_vcpus(&text, facts, n, f->id, f->vcpu);
 		}
+		struct vh_view_item *item = &VH_PUSH(s->items, s->n_items);
+
 		item->text = vh_buf_steal(&text);
 		item->sources = vh_view_sources(c, f);
 	}
