@@ -38,6 +38,11 @@ struct vh_evidence {
 	size_t size;
 	struct json_object *meta; /* numbers that belong to the reading (file size, age), or NULL */
 	char *attachment; /* file name wanted for it in the case file ("screen.ppm"), or NULL */
+
+	/* The case's own, for finding it: source and subject stay as they were when it was added.
+	 */
+	size_t index;
+	struct vh_evidence *older_alike, *older_of_source;
 };
 
 struct vh_case {
@@ -49,12 +54,17 @@ struct vh_case {
 	bool passive;          /* the monitor was not asked because --passive said so */
 	struct vh_evidence **evidence; /* in the order of collection; an index names a piece */
 	size_t n_evidence;
+	struct lh_table *newest_alike, *newest_of_source; /* for vh_case_find; see case.c */
 };
 
 /* Takes vm. */
 struct vh_case *vh_case_new(struct vh_vm *vm);
 void vh_case_free(struct vh_case *c);
 
+/* Adds a finished piece of evidence, which is the case's from then on. */
+void vh_case_take(struct vh_case *c, struct vh_evidence *e);
+/* Frees a piece that no case took. */
+void vh_evidence_free(struct vh_evidence *e);
 /*
  * Adds a piece of evidence and returns it; it is the case's. The name of the subject may hold
  * anything. Times are "now" unless set afterwards.

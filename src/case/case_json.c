@@ -258,13 +258,16 @@ static struct vh_error *read_all_evidence(
 			VH_CASE_MAX_EVIDENCE);
 	for (size_t i = 0; i < n; i++) {
 		struct vh_evidence *e = vh_alloc(sizeof(*e));
-		struct vh_error *err;
+		struct vh_error *err = read_evidence(json_object_array_get_idx(list, i), e, from);
 
-		VH_PUSH(c->evidence, c->n_evidence) = e;
-		err = read_evidence(json_object_array_get_idx(list, i), e, from);
-		if (err)
-			return vh_error_prefix(err, "evidence %zu%s%s%s", i, e->source ? " (" : "",
-				e->source ? e->source : "", e->source ? ")" : "");
+		if (!err) {
+			vh_case_take(c, e);
+			continue;
+		}
+		err = vh_error_prefix(err, "evidence %zu%s%s%s", i, e->source ? " (" : "",
+			e->source ? e->source : "", e->source ? ")" : "");
+		vh_evidence_free(e);
+		return err;
 	}
 	return NULL;
 }

@@ -11,6 +11,8 @@
 #define MAX_SOURCES 4
 /* Facts of one kind about different vCPUs: more than this many are told as one. */
 #define MAX_ALIKE 3
+/* A list that is longer than this is cut unless --verbose. */
+#define MAX_ITEMS 24
 
 struct vh_view_section *vh_view_add(
 	struct vh_view *v, const char *id, enum vh_view_kind kind, const char *fmt, ...)
@@ -319,13 +321,17 @@ static char *identity(const struct vh_report *r)
 	return vh_buf_steal(&out);
 }
 
+static void item_free(struct vh_view_item *item)
+{
+	free(item->text);
+	free(item->sources);
+	free(item->command);
+}
+
 static void section_free(struct vh_view_section *s)
 {
-	for (size_t i = 0; i < s->n_items; i++) {
-		free(s->items[i].text);
-		free(s->items[i].sources);
-		free(s->items[i].command);
-	}
+	for (size_t i = 0; i < s->n_items; i++)
+		item_free(&s->items[i]);
 	for (size_t i = 0; i < s->n_cells; i++)
 		free(s->cells[i]);
 	free(s->items);
@@ -345,6 +351,23 @@ static void drop_empty(struct vh_view *v)
 			section_free(v->sections[i]);
 	}
 	v->n_sections = kept;
+}
+
+/* Nobody reads a thousand lines, which a strange case may well give. */
+static void cut_long(struct vh_view *v)
+{
+	for (size_t i = 0; i < v->n_sections; i++) {
+		struct vh_view_section *s = v->sections[i];
+		size_t n = s->n_items;
+
+		if (s->kind != VH_VIEW_ITEMS || n <= MAX_ITEMS)
+			continue;
+		while (s->n_items >= MAX_ITEMS)
+			item_free(&s->items[--s->n_items]);
+		s->items[s->n_items++] = (struct vh_view_item){
+			.text = vh_asprintf(
+				"... and %zu more: --verbose shows them all", n - MAX_ITEMS + 1)};
+	}
 }
 
 struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
@@ -368,6 +391,8 @@ struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
 	add_sections(v, r);
 	if (verbose)
 		vh_view_add_tables(v, r);
+	else
+		cut_long(v);
 	drop_empty(v);
 	return v;
 }

@@ -46,11 +46,31 @@ static void evidence_is_found_newest_first(void **state VH_UNUSED)
 	vh_case_free(c);
 }
 
+/* Names that look alike once they are joined are still told apart. */
+static void evidence_is_found_by_its_exact_names(void **state VH_UNUSED)
+{
+	static const char *const names[][2] = {
+		{"a", "b\nc"}, {"a\nb", "c"}, {"a", "b"}, {"a\nb", ""}, {"", "a\nb"}};
+	struct vh_case *c = vh_case_new(vh_vm_new());
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
+		vh_evidence_set_data(vh_case_add(c, VH_ONCE, names[i][0], names[i][1], ""), "x", 1);
+	for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
+		assert_ptr_equal(
+			vh_case_find_data(c, names[i][0], names[i][1], VH_ONCE), c->evidence[i]);
+	assert_ptr_equal(vh_case_find(c, "a", NULL, VH_N_ROUND), c->evidence[2]);
+	assert_ptr_equal(vh_case_find(c, "a\nb", NULL, VH_N_ROUND), c->evidence[3]);
+	assert_null(vh_case_find(c, "a", "", VH_N_ROUND));
+	assert_null(vh_case_find(c, "b", NULL, VH_N_ROUND));
+	vh_case_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vm_survives_its_json),
 		cmocka_unit_test(evidence_is_found_newest_first),
+		cmocka_unit_test(evidence_is_found_by_its_exact_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,6 +167,22 @@ static void many_facts_alike_are_one_line(void **state VH_UNUSED)
 	vh_report_free(r);
 }
 
+static void long_lists_are_cut_unless_verbose(void **state VH_UNUSED)
+{
+	struct vh_report *r = hand_report("web-07");
+
+	for (int i = 0; i < 100; i++)
+		VH_PUSH(r->verdict->remarks, r->verdict->n_remarks) = vh_asprintf("remark %d", i);
+	vh_auto_free char *text = text_of(r, (struct vh_text_options){0});
+	vh_auto_free char *all = text_of(r, (struct vh_text_options){.verbose = true});
+
+	assert_non_null(strstr(text, "  - remark 22\n  - ... and 77 more: --verbose shows them "
+				     "all\n"));
+	assert_null(strstr(text, "remark 23\n"));
+	assert_non_null(strstr(all, "  - remark 99\n"));
+	vh_report_free(r);
+}
+
 static void colour_only_when_asked(void **state VH_UNUSED)
 {
 	struct vh_report *r = hand_hung("web-07");
@@ -238,6 +254,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_log_and_screen_stay_text),
 		cmocka_unit_test(only_the_last_lines_of_a_log),
 		cmocka_unit_test(many_facts_alike_are_one_line),
+		cmocka_unit_test(long_lists_are_cut_unless_verbose),
 		cmocka_unit_test(colour_only_when_asked),
 		cmocka_unit_test(registers_are_decoded_beside_the_raw_value),
 		cmocka_unit_test(an_encrypted_guest_s_registers_are_not_taken_for_its),
