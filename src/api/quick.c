@@ -8,6 +8,8 @@
 
 #define THREADS_MAX 4096 /* of one VM: more are not looked at */
 #define SMALL_CAP   512
+/* Listing threads cannot block but for want of a CPU: be patient. */
+#define LIST_DEADLINE_NS (5 * VH_NS_PER_S)
 
 /* Shares of the interval. A halted vCPU with a periodic timer stays far below the first. */
 #define BUSY_SHARE    0.2
@@ -89,7 +91,7 @@ static struct thread *list_threads(struct vh_host *host, const struct vh_vm_list
 
 		j->vms[i].path = vh_host_path(host, path);
 	}
-	if (vh_guard_call(guard, &j->job, vh_deadline_in(VH_READ_DEADLINE_NS))) {
+	if (vh_guard_call(guard, &j->job, vh_deadline_in(LIST_DEADLINE_NS))) {
 		for (size_t i = 0; i < list->n; i++)
 			for (size_t k = 0; k < j->vms[i].n; k++) {
 				struct thread *t = &VH_PUSH(threads, *n);

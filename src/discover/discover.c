@@ -237,10 +237,13 @@ static struct vh_file_read *read_args(struct vh_host *host, const struct process
 	return files;
 }
 
-/* A longer command line than most, of what may be a VM: once more, in full. */
-static void read_long_args(struct vh_host *host, const struct process *p, struct vh_reading *args)
+/* Once more, in full, where it is of what may be a VM: longer than most, or not read in time, which
+ * on a host short of CPU says little. */
+static void read_args_again(struct vh_host *host, const struct process *p, struct vh_reading *args)
 {
-	if (args->status != VH_TRUNCATED || !(qemu_is_program(p->exe) || p->kvm_vm))
+	if (!qemu_is_program(p->exe) && !p->kvm_vm)
+		return;
+	if (args->status != VH_TRUNCATED && args->status != VH_TIMED_OUT)
 		return;
 	vh_reading_free(args);
 	vh_host_read(host, LONG_ARGS_CAP, args, "/proc/%d/cmdline", (int)p->pid);
@@ -322,7 +325,7 @@ static void judge_all(struct vh_host *host, const struct processes *all, struct 
 
 		if (p->kernel_thread || p->err == ESRCH || p->stat.state == 'Z' || !p->stat.id)
 			continue;
-		read_long_args(host, p, &args[i].out);
+		read_args_again(host, p, &args[i].out);
 		struct vh_vm *vm = judge(host, p, &args[i].out);
 
 		if (!vm)

@@ -11,8 +11,10 @@
 #include "base/guard.h"
 #include "discover/qemu_parse.h"
 
-#define PIDS_CAP (1 << 20)
-#define BATCH    64
+#define BATCH 64
+/* None of this can block but for want of a CPU, and a host without one is the very place to list
+ * VMs on: be patient. */
+#define LOOK_DEADLINE_NS (5 * VH_NS_PER_S)
 /* A VMM opens /dev/kvm early: its descriptors have low numbers. An ordinary process is not searched
  * further than this; once a VM descriptor is found, the vCPUs are counted up to the second cap. */
 #define FDS_SEARCHED 512
@@ -189,12 +191,8 @@ static struct look_job *next_batch(struct vh_host *host, struct vh_str *rest, co
 	while (j->n < BATCH && vh_next_line(rest, &line)) {
 		uint64_t pid;
 
-		/* Numbers come first; behind them is the rest of /proc. */
-		if (!vh_parse_u64(line, 10, &pid) || pid > INT_MAX) {
-			*rest = (struct vh_str){0};
-			break;
-		}
-		j->list[j->n++].pid = (pid_t)pid;
+		if (vh_parse_u64(line, 10, &pid) && pid <= INT_MAX)
+			j->list[j->n++].pid = (pid_t)pid;
 	}
 	return j;
 }
@@ -208,7 +206,7 @@ static void look_at_all(
 		struct look_job *j = next_batch(host, &pids, mount_ns);
 		size_t n = j->n;
 
-		if (!vh_guard_call(guard, &j->job, vh_deadline_in(VH_READ_DEADLINE_NS))) {
+		if (!vh_guard_call(guard, &j->job, vh_deadline_in(LOOK_DEADLINE_NS))) {
 			out->lost += n;
 			continue;
 		}
@@ -220,24 +218,37 @@ static void look_at_all(
 	vh_guard_destroy(guard);
 }
 
+/* The process ids as lines, or an error. */
+static struct vh_error *list_pids(struct vh_host *host, struct vh_buf *pids)
+{
+	vh_auto_free char *path = vh_host_path(host, "/proc");
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return vh_error_new(errno, "listing %s", path);
+	for (struct dirent *entry; (entry = readdir(dir));)
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
+			vh_buf_printf(pids, "%s\n", entry->d_name);
+	closedir(dir);
+	return NULL;
+}
+
 struct vh_error *processes_look(struct vh_host *host, pid_t pid, struct processes *out)
 {
-	vh_auto_reading struct vh_reading pids = {0}, own = {0};
-	char one[16];
+	vh_auto_reading struct vh_reading own = {0};
+	vh_auto_buf struct vh_buf pids = {0};
+	struct vh_error *err = NULL;
 
 	*out = (struct processes){0};
+	if (pid > 0)
+		vh_buf_printf(&pids, "%d\n", (int)pid);
+	else
+		err = list_pids(host, &pids);
+	if (err)
+		return err;
 	vh_host_readlink(host, &own, "/proc/self/ns/mnt");
-	const char *mount_ns = vh_status_has_data(own.status) ? own.data : "";
-
-	if (pid > 0) {
-		snprintf(one, sizeof(one), "%d\n", (int)pid);
-		look_at_all(host, vh_str(one), mount_ns, out);
-		return NULL;
-	}
-	vh_host_list(host, PIDS_CAP, &pids, "/proc");
-	if (!vh_status_has_data(pids.status))
-		return vh_error_new(pids.err, "listing /proc");
-	look_at_all(host, (struct vh_str){pids.data, pids.size}, mount_ns, out);
+	look_at_all(host, (struct vh_str){pids.data, pids.len},
+		vh_status_has_data(own.status) ? own.data : "", out);
 	return NULL;
 }
 
