@@ -35,6 +35,7 @@ struct vh_vm *vh_discover_pid(struct vh_host *host, pid_t pid, struct vh_error *
 struct vh_error *vh_vm_select(const struct vh_vm_list *list, const char *what, struct vh_vm **out);
 
 /* Fills in what a QEMU command line tells (old and JSON syntax). args as in /proc/PID/cmdline:
- * NUL-separated. Pure: touches no host. False if it is no QEMU command line, or one that starts no VM
+ * NUL-separated. Pure: touches no host. False if it is no QEMU command line, or one that starts no
+ * VM
  * (-version, "help", libvirt asking what QEMU can do): vm is then of no use. */
 bool vh_qemu_cmdline_parse(struct vh_str args, struct vh_vm *vm);
