@@ -219,6 +219,20 @@ static bool is_futex(const struct thread *t)
 	return vh_prefix(t->wchan, "futex_");
 }
 
+static bool is_poll(const struct thread *t)
+{
+	return strstr(t->wchan, "poll") || strstr(t->wchan, "select");
+}
+
+/* By the freezer: where it stopped a thread, or, since Linux 6.1 (TASK_FROZEN) and with cgroup v1,
+ * in the wait it was in, which then reads as uninterruptible. */
+static bool is_frozen(const struct thread *t)
+{
+	return vh_streq(t->wchan, "__refrigerator") || vh_streq(t->wchan, "do_freezer_trap") ||
+	       vh_streq(t->wchan, "get_signal") ||
+	       (t->looks[AFTER].stat.state == 'D' && (is_futex(t) || is_poll(t)));
+}
+
 /* Waits of a vCPU inside KVM_RUN, or of any thread, that end only when somebody else acts. */
 static bool is_blocked(const struct thread *t)
 {
@@ -229,12 +243,6 @@ static bool is_blocked(const struct thread *t)
 		if (vh_prefix(t->wchan, waits[i]))
 			return true;
 	return t->looks[BEFORE].stat.state == 'D' && t->looks[AFTER].stat.state == 'D';
-}
-
-static bool is_frozen(const struct thread *t)
-{
-	return vh_streq(t->wchan, "__refrigerator") || vh_streq(t->wchan, "do_freezer_trap") ||
-	       vh_streq(t->wchan, "get_signal");
 }
 
 /* Shares of the interval; false where they are not known, as on a re-rooted host. */
@@ -296,11 +304,6 @@ static void count_thread(struct tally *sum, const struct thread *t)
 
 	if (sum->named ? is_vcpu_name(stat->name) : unnamed)
 		count_vcpu(sum, t, known, run, wait);
-}
-
-static bool is_poll(const struct thread *t)
-{
-	return strstr(t->wchan, "poll") || strstr(t->wchan, "select");
 }
 
 static void set_state(struct vh_quick *q, enum vh_state state, const char *detail)
