@@ -221,7 +221,7 @@ static bool hides(const struct vh_cause *outer, const struct vh_cause *inner)
 	if (outer->confidence >= inner->confidence && includes(outer->rule, inner->rule->id))
 		return true;
 	return outer->confidence == VH_CERTAIN && outer->rule->layer > inner->rule->layer &&
-	       outer->rule->hung == VH_HUNG_YES;
+	       outer->rule->hung == VH_HUNG_YES && outer->rule->state != VH_STATE_STARVED;
 }
 
 static void drop_hidden(struct vh_verdict *v)

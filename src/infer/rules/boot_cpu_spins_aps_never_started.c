@@ -14,7 +14,7 @@ static size_t never_started(const struct vh_facts *f)
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	size_t n = f->model->n_vcpus;
-	const struct vh_fact *busy = vh_fact_of(f, VH_FACT_VCPU_BUSY, 0);
+	const struct vh_fact *busy = vh_runs_all_it_can(f, 0);
 	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, 0);
 	const struct vh_fact *off = vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, 0);
 	const struct vh_fact *fixed = vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, 0);

@@ -56,6 +56,26 @@ bool vh_boot_cpu_in_firmware(const struct vh_facts *facts)
 	return stage == VH_STAGE_UNKNOWN || vh_stage_is_firmware(stage);
 }
 
+const struct vh_fact *vh_runs_all_it_can(const struct vh_facts *facts, int vcpu)
+{
+	const struct vh_fact *busy = vh_fact_of(facts, VH_FACT_VCPU_BUSY, vcpu);
+
+	return busy ? busy : vh_fact_of(facts, VH_FACT_VCPU_STARVED, vcpu);
+}
+
+const struct vh_fact *vh_starved_in_a_closed_loop(const struct vh_facts *facts)
+{
+	for (size_t i = 0; i < facts->n; i++) {
+		const struct vh_fact *f = facts->list[i];
+
+		if (f->id == VH_FACT_VCPU_CLOSED_LOOP &&
+			vh_fact_of(facts, VH_FACT_VCPU_STARVED, f->vcpu) &&
+			vh_fact_of(facts, VH_FACT_VCPU_IRQS_OFF, f->vcpu))
+			return f;
+	}
+	return NULL;
+}
+
 int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu)
 {
 	const struct vh_vcpu *v = vcpu_of(facts, vcpu);

@@ -15,6 +15,11 @@ bool vh_registers_known(const struct vh_facts *facts, int vcpu);
 enum vh_stage vh_stage_seen(const struct vh_facts *facts, int vcpu);
 /* True where firmware, a boot loader, or nothing known yet runs on the boot CPU. */
 bool vh_boot_cpu_in_firmware(const struct vh_facts *facts);
+/* vCPU n runs all it can: all through the window, or whenever the host lets it. */
+const struct vh_fact *vh_runs_all_it_can(const struct vh_facts *facts, int vcpu);
+/* That the code of a starved vCPU is a loop that it cannot leave: more CPU time would not help it.
+ * NULL where that is not so. */
+const struct vh_fact *vh_starved_in_a_closed_loop(const struct vh_facts *facts);
 /* CPU time that the thread of vCPU n has used since it was created, 0 unknown. */
 int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu);
 /* Index of the first vCPU for which the fact holds, -1 for none. */

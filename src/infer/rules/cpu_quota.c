@@ -8,12 +8,14 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	const struct vh_fact *quota = vh_fact(f, VH_FACT_CPU_QUOTA);
 
 	vh_for(j, starved ? VH_PROOF : VH_STRONG, throttled);
-	vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_STARVED);
-	vh_for(j, VH_WEAK, quota);
+	if (throttled) {
+		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_STARVED);
+		vh_for(j, VH_WEAK, quota);
+	}
+	/* Both are true then: with more CPU time it would only spin faster. */
+	vh_against(j, VH_WEAK, vh_starved_in_a_closed_loop(f));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_NOT_THROTTLED));
-	if (!throttled)
-		vh_at_most(j, VH_POSSIBLE, "the quota was not seen to run out");
-	else if (!starved)
+	if (throttled && !starved)
 		vh_at_most(j, VH_POSSIBLE,
 			"its vCPUs still get most of the CPU time that they ask for");
 	if (quota)

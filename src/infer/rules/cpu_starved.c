@@ -16,6 +16,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_against(j, VH_PROOF, idle ? vh_fact(f, VH_FACT_VCPU_ASLEEP) : gets);
 		return;
 	}
+	/* Both are true then: with more CPU time it would only spin faster. */
+	vh_against(j, VH_WEAK, vh_starved_in_a_closed_loop(f));
 	/* Throttling counts as waiting for a CPU too: then it is the quota's doing. */
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_THROTTLED));
 	vh_for(j, VH_STRONG, realtime);

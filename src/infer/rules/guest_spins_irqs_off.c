@@ -7,7 +7,7 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, v);
 	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v);
 
-	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_BUSY, v));
+	vh_for(j, VH_STRONG, vh_runs_all_it_can(f, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 	vh_for(j, VH_PROOF, closed);
@@ -31,8 +31,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	for (size_t i = 0; i < f->model->n_vcpus; i++) {
 		int v = f->model->vcpus[i]->index;
 
-		if (!vh_fact_of(f, VH_FACT_VCPU_BUSY, v) ||
-			!vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
+		if (!vh_runs_all_it_can(f, v) || !vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			continue;
 		if (!found) {
 			enum vh_stage stage = vh_stage_seen(f, v);

@@ -395,6 +395,22 @@ static void quota_and_rivals(void **state VH_UNUSED)
 	EXPECT(starved(), "cpu-starved", STARVED, YES, VH_CERTAIN);
 }
 
+static void starved_in_a_dead_loop_is_both(void **state VH_UNUSED)
+{
+	struct vh_case *c = starved();
+	struct vh_registers r = case_regs_real(0xf000, 0x100, false, false);
+
+	case_registers(c, 0, r);
+	put_code(c, 0, vh_registers_linear_rip(&r), "9090", "f390ebfc");
+	struct judged j = judge(c);
+
+	assert_int_equal(j.v->n_causes, 2);
+	assert_string_equal(j.v->causes[0]->rule->id, "cpu-starved");
+	assert_string_equal(j.v->causes[1]->rule->id, "guest-spins-irqs-off");
+	assert_int_equal(j.v->causes[1]->confidence, VH_CERTAIN);
+	drop(&j);
+}
+
 static void half_a_cpu_is_not_starved(void **state VH_UNUSED)
 {
 	struct vh_case *c = case_new(1);
@@ -524,6 +540,7 @@ int main(void)
 		cmocka_unit_test(process_is_traced),
 		cmocka_unit_test(frozen),
 		cmocka_unit_test(quota_and_rivals),
+		cmocka_unit_test(starved_in_a_dead_loop_is_both),
 		cmocka_unit_test(half_a_cpu_is_not_starved),
 		cmocka_unit_test(main_loop_blocked),
 		cmocka_unit_test(page_that_does_not_come),
