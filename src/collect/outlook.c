@@ -451,7 +451,8 @@ static char *filesystem_of(struct vh_str mountinfo, const char *path)
 	return longest ? vh_str_dup(best) : NULL;
 }
 
-static void object_to_path(struct vh_outlook *o, struct vh_str mountinfo, const char *path)
+static void object_to_path(
+	struct vh_outlook *o, enum vh_need need, struct vh_str mountinfo, const char *path)
 {
 	vh_auto_free char *type = filesystem_of(mountinfo, path);
 
@@ -459,8 +460,8 @@ static void object_to_path(struct vh_outlook *o, struct vh_str mountinfo, const 
 		return;
 	vh_auto_free char *shown = vh_escaped(path);
 
-	vh_outlook_object(o, VH_NEED_LOCAL_FILES,
-		"%s lies on %s, which can stall: the question could hang the VM", shown, type);
+	vh_outlook_object(o, need, "%s lies on %s, which can stall: the question could hang the VM",
+		shown, type);
 }
 
 /* "nbd://host", "rbd:pool/x", "json:{...}": a block driver, not a file. */
@@ -481,8 +482,10 @@ void vh_outlook_add_mounts(
 		vh_outlook_object(o, VH_NEED_LOCAL_FILES,
 			"the VM's mounts cannot be read, so its drives may lie on something that "
 			"stalls");
+		vh_outlook_object(o, VH_NEED_FILE, "the VM's mounts cannot be read");
 		return;
 	}
+	object_to_path(o, VH_NEED_FILE, *mountinfo, VH_PICTURE_DIRECTORY);
 	for (size_t i = 0; i < c->vm->n_drives; i++) {
 		const char *file = c->vm->drives[i].file;
 		vh_auto_free char *shown = vh_escaped(file);
@@ -491,7 +494,8 @@ void vh_outlook_add_mounts(
 			vh_outlook_object(o, VH_NEED_LOCAL_FILES,
 				"the drive %s is not a local file: its server can stall", shown);
 		else if (file)
-			object_to_path(o, *mountinfo, file + (vh_prefix(file, "file:") ? 5 : 0));
+			object_to_path(o, VH_NEED_LOCAL_FILES, *mountinfo,
+				file + (vh_prefix(file, "file:") ? 5 : 0));
 	}
 	/* Open files have their links resolved, and hold the backing chain too. */
 	while (vh_next_line(&rest, &line)) {
@@ -499,7 +503,7 @@ void vh_outlook_add_mounts(
 			continue;
 		vh_auto_free char *path = vh_str_dup(line);
 
-		object_to_path(o, *mountinfo, path);
+		object_to_path(o, VH_NEED_LOCAL_FILES, *mountinfo, path);
 	}
 }
 

@@ -4,18 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 
 #include "collect/session.h"
 
 #define PICTURE_BYTES (16u << 20)
-#define DIRECTORY     "/tmp"
-#ifndef FUSE_SUPER_MAGIC
-#define FUSE_SUPER_MAGIC 0x65735546
-#endif
 
 /* True where a link of the VM and ours lead to the same. */
 static bool same_link(struct vh_host *host, pid_t pid, const char *name)
@@ -42,14 +36,6 @@ static bool same_user(struct vh_host *host, pid_t pid)
 	       vh_parse_u64(word, 10, &uid) && uid == geteuid();
 }
 
-static bool directory_can_stall(void)
-{
-	struct statfs fs;
-
-	return statfs(DIRECTORY, &fs) < 0 || fs.f_type == FUSE_SUPER_MAGIC ||
-	       fs.f_type == NFS_SUPER_MAGIC;
-}
-
 void vh_session_object_to_screendump(struct vh_session *s)
 {
 	const struct vh_vm *vm = s->c->vm;
@@ -66,9 +52,6 @@ void vh_session_object_to_screendump(struct vh_session *s)
 	else if (!same_user(s->host, vm->id.pid))
 		vh_outlook_object(&s->outlook, VH_NEED_FILE,
 			"the VM runs as another user, who could not write the picture");
-	else if (directory_can_stall())
-		vh_outlook_object(
-			&s->outlook, VH_NEED_FILE, DIRECTORY " is on a file system that can stall");
 }
 
 /* Takes the picture into e; what was written is nobody's but must still be a plain file. */
@@ -108,7 +91,7 @@ static void ask_picture(struct vh_session *s, const char *path, bool png, struct
 
 void vh_session_take_screendump(struct vh_session *s)
 {
-	char directory[] = DIRECTORY "/vmhang-XXXXXX";
+	char directory[] = VH_PICTURE_DIRECTORY "/vmhang-XXXXXX";
 	vh_auto_qmp_answer struct vh_qmp_answer a = {0};
 	/* `format` is new in QEMU 7.1. */
 	bool png = s->major > 7 || (s->major == 7 && s->minor >= 1);

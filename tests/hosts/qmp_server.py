@@ -18,6 +18,7 @@ NUMBERth occurrence on (1 without) it is answered by BEHAVIOUR:
   huge          numbers beyond 64 bits               garbage      no JSON at all
   list          JSON that is no object               error        an error answer
   empty         "return": {}                         null         "return": null
+  io-error      query-status of a VM that an I/O error paused
   slow          the answer, 200 ms late              bytes        the answer, a byte at a time
 
 Prints "ready" when it listens. Ends when standard input does.
@@ -99,6 +100,8 @@ class Server:
             "error": json.dumps({"id": message.get("id"), "error": {
                 "class": "GenericError", "desc": "no \x1b[31mluck"}}).encode() + b"\r\n",
             "empty": json.dumps({"return": {}, "id": message.get("id")}).encode(),
+            "io-error": json.dumps({"return": {"status": "io-error", "running": False},
+                                    "id": message.get("id")}).encode(),
             "null": json.dumps({"return": None, "id": message.get("id")}).encode(),
         }
         if behaviour == "exit":

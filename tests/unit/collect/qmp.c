@@ -693,6 +693,25 @@ static void errors_are_answers(void **state VH_UNUSED)
 	place_free(&p);
 }
 
+/* What is held does not change: one look, without a gap, and query-block to see which drive. */
+static void a_paused_vm_is_asked_once(void **state VH_UNUSED)
+{
+	struct place p = place_new();
+	const char *behaviours[] = {"query-status=io-error", NULL};
+	struct vh_collect_options options = {0};
+
+	put_file(&p, "/proc/4711/mountinfo", "21 1 254:0 / / rw - ext4 /dev/root rw\n");
+	serve(&p, "/run", "q", KVM, behaviours);
+	struct vh_case *c = ask(&p, &options);
+
+	expect(c, "hmp.info-registers", "vcpu:0", VH_ASKED, VH_OK);
+	expect(c, "qmp.query-block", "", VH_ASKED, VH_OK);
+	vh_case_foreach (c, e)
+		assert_int_not_equal(e->round, VH_ASKED_AGAIN);
+	vh_case_free(c);
+	place_free(&p);
+}
+
 static void nobody_to_ask(void **state VH_UNUSED)
 {
 	static const struct {
@@ -757,6 +776,7 @@ int main(void)
 		cmocka_unit_test(registers_that_never_come),
 		cmocka_unit_test(the_total_deadline_ends_it),
 		cmocka_unit_test(errors_are_answers),
+		cmocka_unit_test(a_paused_vm_is_asked_once),
 		cmocka_unit_test(nobody_to_ask),
 	};
 
