@@ -32,6 +32,7 @@ struct vh_view_section *vh_view_add(
 	return s;
 }
 
+static char *escaped_format(const char *fmt, va_list args) VH_PRINTF(1, 0);
 static char *escaped_format(const char *fmt, va_list args)
 {
 	char *text = NULL;
