@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static char *format(const char *fmt, va_list args)
+VH_PRINTF(1, 0) static char *format(const char *fmt, va_list args)
 {
 	char *s = NULL;
 

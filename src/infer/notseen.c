@@ -65,6 +65,9 @@ static const struct row *row_of(const char *source)
 	return NULL;
 }
 
+/* A real VM has a handful; a case file may have been made up. */
+#define MAX_GROUPS 256
+
 /* One reason for one kind of thing. */
 struct group {
 	const struct row *row;
@@ -97,6 +100,7 @@ static bool is_worth_telling(const struct vh_model *m, const struct vh_evidence 
 	return e->status == VH_TRUNCATED || !has_other_source(m, e);
 }
 
+/* NULL where there are too many already. */
 static struct group *group_of(struct group **groups, size_t *n, const struct vh_evidence *e)
 {
 	char *reason = reason_of(e);
@@ -109,6 +113,10 @@ static struct group *group_of(struct group **groups, size_t *n, const struct vh_
 			free(reason);
 			return g;
 		}
+	}
+	if (*n == MAX_GROUPS) {
+		free(reason);
+		return NULL;
 	}
 	struct group *g = &VH_PUSH(*groups, *n);
 
@@ -168,6 +176,8 @@ void vh_not_seen_list(const struct vh_model *model, struct vh_verdict *v)
 			continue;
 		struct group *g = group_of(&groups, &n, e);
 
+		if (!g)
+			continue;
 		/* Later rounds repeat the subjects of the first. */
 		if (!g->first || g->first->round == e->round)
 			g->n++;

@@ -50,7 +50,7 @@ static void escapes_what_a_terminal_obeys(void **state VH_UNUSED)
 
 static void lines_and_words(void **state VH_UNUSED)
 {
-	struct vh_str rest = vh_str("one\r\n\ntwo words"), line, word;
+	struct vh_str rest = vh_str("one\r\n\ntwo words"), line, word = {0};
 
 	assert_true(vh_next_line(&rest, &line) && vh_str_is(line, "one"));
 	assert_true(vh_next_line(&rest, &line) && line.n == 0);
