@@ -5,7 +5,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 
 all: setup-build $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) >$(BUILD)/make.log 2>&1 || { cat $(BUILD)/make.log; exit 1; }
 	@echo "built $(BUILD)/vmhang"
 
 $(BUILD)/build.ninja:
