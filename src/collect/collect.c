@@ -19,6 +19,9 @@ const struct vh_collector *const vh_passive_collectors[] = {
 	NULL,
 };
 
+/* How long a process whose monitor broke is given to be gone. */
+#define DYING_NS (200 * VH_NS_PER_MS)
+
 enum presence { PRESENT, ENDED, REPLACED, CANNOT_TELL };
 
 /* Is the process still the VM's? A zombie is: what is left of it can be read. */
@@ -91,6 +94,35 @@ static void look(struct vh_host *host, struct vh_case *c, enum vh_round round, b
 		check_process(host, c, round, gone);
 }
 
+/* True where the other end of the monitor went away: mostly because the process dies. */
+static bool monitor_broke(const struct vh_case *c)
+{
+	vh_case_foreach (c, e)
+		if (e->err == ECONNRESET &&
+			(vh_prefix(e->source, "qmp.") || vh_prefix(e->source, "hmp.")))
+			return true;
+	return false;
+}
+
+/* A killed process closes its sockets before its threads are gone: the look that follows must not
+ * meet it half dead, and call it alive. */
+static void let_it_die(struct vh_host *host, const struct vh_case *c)
+{
+	struct vh_deadline deadline = vh_deadline_in(DYING_NS);
+
+	while (!vh_deadline_passed(deadline)) {
+		vh_auto_reading struct vh_reading tasks = {0};
+		bool alive = vh_identity_alive(host, &c->vm->id);
+
+		vh_host_list(host, 64, &tasks, "/proc/%d/task", (int)c->vm->id.pid);
+		/* What is left of it then is its main thread, a zombie. */
+		if (!alive && (!tasks.data || memchr(tasks.data, '\n', tasks.size) ==
+						      tasks.data + tasks.size - 1))
+			return;
+		vh_sleep_until_ns(vh_now_ns() + 5 * VH_NS_PER_MS);
+	}
+}
+
 struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	const struct vh_collect_options *options, struct vh_error **err)
 {
@@ -117,6 +149,8 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	if (options->passive)
 		return c;
 	vh_collect_monitor(host, c, options);
+	if (monitor_broke(c))
+		let_it_die(host, c);
 	/* Did the touch change anything? */
 	look(host, c, VH_AFTER, &gone);
 	return c;

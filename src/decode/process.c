@@ -39,6 +39,25 @@ static int autogroup_nice(struct vh_str text)
 	return -100;
 }
 
+static const struct vh_thread_sample *newest_sample(const struct vh_thread *t)
+{
+	return t->after.seen ? &t->after : t->last.seen ? &t->last : &t->first;
+}
+
+/* True where no other thread was there any more in the look that saw the main thread last. */
+static bool is_alone(const struct vh_model *m, const struct vh_thread *main)
+{
+	for (size_t i = 0; i < m->n_threads; i++) {
+		const struct vh_thread *t = m->threads[i];
+
+		if (t != main && (main->after.seen         ? t->after.seen
+					 : main->last.seen ? t->last.seen
+							   : t->first.seen))
+			return false;
+	}
+	return true;
+}
+
 static bool ended(const struct vh_decoder *d, const struct vh_thread *main)
 {
 	static const enum vh_round looks[] = {VH_FIRST, VH_LAST, VH_AFTER};
@@ -52,14 +71,12 @@ static bool ended(const struct vh_decoder *d, const struct vh_thread *main)
 	}
 	if (!main)
 		return false;
-	const struct vh_thread_sample *s = main->after.seen  ? &main->after
-					   : main->last.seen ? &main->last
-							     : &main->first;
+	const struct vh_thread_sample *s = newest_sample(main);
 
 	if (start && s->stat.start_ticks && s->stat.start_ticks != start)
 		return true;
 	/* A main thread that left alone is a zombie beside its running threads. */
-	return (s->stat.state == 'Z' || s->stat.state == 'X') && d->m->n_threads == 1;
+	return (s->stat.state == 'Z' || s->stat.state == 'X') && is_alone(d->m, main);
 }
 
 static bool holds_userfaultfd(struct vh_str fds)

@@ -230,7 +230,7 @@ static void stage_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 
 /*
  * Was an application processor ever started? Registers say so where they can be read: as reset
- * left them, or parked by the firmware (HLT, interrupts off, paging never set up). Otherwise the
+ * left them, or parked by the firmware (HLT, interrupts off, in firmware code). Otherwise the
  * CPU time that its thread used since it was created.
  */
 static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool readable)
@@ -249,7 +249,7 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 	if (readable && asleep && vh_stage_of(r) == VH_STAGE_RESET)
 		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d is as reset left it: it was never started", n);
-	else if (readable && asleep && r->hlt && !vh_registers_if(r) && r->cr3 == 0 &&
+	else if (readable && asleep && r->hlt && !vh_registers_if(r) &&
 		 vh_stage_is_firmware(vh_stage_of(r)))
 		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d is parked where the firmware left it (HLT, interrupts off): no "

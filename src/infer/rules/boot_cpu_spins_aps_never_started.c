@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 
-/* Firmware on a slow host takes this much CPU time before it starts the other vCPUs. */
+/* Less CPU time than this may still be a boot: firmware on a slow host, and firmware that tries one
+ * device after another, which is seen to poll. */
 #define BOOTING_NS (60 * VH_NS_PER_S)
+#define POLLING_NS (600 * VH_NS_PER_S)
 
 static size_t never_started(const struct vh_facts *f)
 {
@@ -35,12 +37,13 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, 0));
 	if (!vh_boot_cpu_in_firmware(f))
 		vh_against(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
-	int64_t ran = vh_vcpu_ran_ns(f, 0);
+	int64_t patience = vh_registers_known(f, 0) ? POLLING_NS : BOOTING_NS;
 
-	if (!closed && !pause && ran < BOOTING_NS)
+	if (!closed && !pause && vh_vcpu_ran_ns(f, 0) < patience)
 		vh_at_most(j, VH_POSSIBLE,
-			"the boot CPU has run for less than a minute: firmware may still be at "
-			"work");
+			"its code shows no waiting loop, and it has not run for long: firmware may "
+			"still be "
+			"at work");
 	vh_auto_free char *others =
 		n == 2 ? vh_strdup("vCPU was") : vh_asprintf("%zu vCPUs were", n - 1);
 
