@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A stage: where one scenario plays. Whatever it starts, mounts or makes ends with it."""
+import fcntl
 import os
 import pathlib
 import shutil
@@ -27,7 +28,12 @@ class Skip(Exception):
 
 
 def have_kvm():
-    return os.access(KVM, os.R_OK | os.W_OK)
+    """Whether /dev/kvm is there, may be opened, and is KVM (KVM_GET_API_VERSION)."""
+    try:
+        with open(KVM, "rb+", buffering=0) as device:
+            return fcntl.ioctl(device, 0xAE00) == 12
+    except OSError:
+        return False
 
 
 class Qemu:
