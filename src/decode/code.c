@@ -102,3 +102,16 @@ bool vh_code_has_pause(const struct vh_code *code, uint64_t rip)
 	}
 	return false;
 }
+
+uint64_t vh_code_loop_start(const struct vh_vcpu *vcpu, uint64_t rip)
+{
+	uint64_t start = rip;
+
+	for (unsigned i = 0; i < vcpu->n_glimpses; i++) {
+		uint64_t at = vcpu->glimpses[i].rip;
+
+		if (at < start && rip - at <= 32)
+			start = at;
+	}
+	return start;
+}

@@ -70,24 +70,42 @@ static void print(const cs_insn *insn, struct vh_buf *out)
 	vh_buf_putc(out, '\n');
 }
 
-bool vh_disassemble(
-	const struct vh_code *code, const struct vh_registers *regs, size_t max, struct vh_buf *out)
+/* True for what never goes on to the next instruction: the code behind it is not this code's. */
+static bool ends_flow(const cs_insn *insn)
+{
+	static const char *const names[] = {"jmp", "ljmp", "ret", "retf", "retfq", "iret", "iretd",
+		"iretq", "ud2", "sysret", "sysretq"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
+		if (strcmp(insn->mnemonic, names[i]) == 0)
+			return true;
+	return false;
+}
+
+bool vh_disassemble(const struct vh_code *code, const struct vh_registers *regs, uint64_t from,
+	size_t max, struct vh_buf *out)
 {
 	uint64_t rip = vh_registers_linear_rip(regs);
 	const char *why;
 	cs_insn *list = NULL;
 	csh handle;
 
+	if (from > rip || from < code->address)
+		from = rip;
 	if (!code->seen || rip < code->address || rip - code->address >= code->n || !max)
 		return false;
 	if (!vh_disassembler_available(&why) ||
 		capstone.open(CS_ARCH_X86, mode_of(regs), &handle) != CS_ERR_OK)
 		return false;
-	size_t skip = (size_t)(rip - code->address);
-	size_t n = capstone.disasm(handle, code->bytes + skip, code->n - skip, rip, max, &list);
+	size_t skip = (size_t)(from - code->address);
+	size_t n = capstone.disasm(handle, code->bytes + skip, code->n - skip, from, max, &list);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		vh_buf_puts(out, list[i].address == rip ? "> " : "  ");
 		print(&list[i], out);
+		if (list[i].address >= rip && ends_flow(&list[i]))
+			break;
+	}
 	if (n)
 		capstone.free(list, n);
 	capstone.close(&handle);
@@ -101,7 +119,7 @@ bool vh_disassembler_available(const char **why)
 }
 
 bool vh_disassemble(const struct vh_code *code VH_UNUSED, const struct vh_registers *regs VH_UNUSED,
-	size_t max VH_UNUSED, struct vh_buf *out VH_UNUSED)
+	uint64_t from VH_UNUSED, size_t max VH_UNUSED, struct vh_buf *out VH_UNUSED)
 {
 	return false;
 }

@@ -285,8 +285,13 @@ const struct vh_log_hit *vh_model_hit(const struct vh_model *m, const char *id);
 /* Evidence of a source about a subject, any round, newest first: its index, or SIZE_MAX. */
 size_t vh_model_evidence(const struct vh_model *m, const char *source, const char *subject);
 
-/* Disassembles the code at a vCPU's RIP, an instruction a line ("ffffff03: pause"), at most max
- * lines; false without capstone or without bytes. */
-bool vh_disassemble(const struct vh_code *code, const struct vh_registers *regs, size_t max,
-	struct vh_buf *out);
+/* Disassembles the code at a vCPU's RIP, an instruction a line ("  ffffff03: pause", with "> " at
+ * RIP itself), up to the first that never goes on, and at most max lines. It begins at from, which
+ * must be an instruction before RIP (vh_code_loop_start), or at RIP where from is not in the bytes
+ * before it. False without capstone or without bytes. */
+bool vh_disassemble(const struct vh_code *code, const struct vh_registers *regs, uint64_t from,
+	size_t max, struct vh_buf *out);
+/* The lowest address not far before RIP that the vCPU was seen at: where its loop begins, as far as
+ * that is known. */
+uint64_t vh_code_loop_start(const struct vh_vcpu *vcpu, uint64_t rip);
 bool vh_disassembler_available(const char **why);

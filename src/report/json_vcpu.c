@@ -130,7 +130,9 @@ static struct json_object *code(const struct vh_vcpu *cpu)
 	vh_report_put_hex(o, "address", cpu->code.address);
 	vh_json_put_text(o, "bytes", vh_buf_str(&bytes));
 	if (cpu->regs[0].valid)
-		vh_disassemble(&cpu->code, &cpu->regs[0], CODE_LINES, &text);
+		vh_disassemble(&cpu->code, &cpu->regs[0],
+			vh_code_loop_start(cpu, vh_registers_linear_rip(&cpu->regs[0])), CODE_LINES,
+			&text);
 	rest = (struct vh_str){vh_buf_str(&text), text.len};
 	while (vh_next_line(&rest, &line))
 		json_object_array_add(lines, vh_json_text(line));

@@ -69,12 +69,15 @@ static void add_code(struct vh_view_section *s, const struct vh_vcpu *cpu)
 	vh_auto_buf struct vh_buf text = {0};
 	struct vh_str rest, line;
 
-	if (!cpu->code.seen || !vh_disassemble(&cpu->code, &cpu->regs[0], CODE_LINES, &text))
+	uint64_t rip = vh_registers_linear_rip(&cpu->regs[0]);
+
+	if (!cpu->code.seen || !vh_disassemble(&cpu->code, &cpu->regs[0],
+				       vh_code_loop_start(cpu, rip), CODE_LINES, &text))
 		return;
 	vh_view_line(s, "code at RIP:");
 	rest = (struct vh_str){vh_buf_str(&text), text.len};
 	while (vh_next_line(&rest, &line))
-		vh_view_line(s, "  %.*s", (int)line.n, line.s);
+		vh_view_line(s, "%.*s", (int)line.n, line.s);
 }
 
 void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu)

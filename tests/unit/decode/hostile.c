@@ -173,7 +173,8 @@ static void check_threads(const struct vh_model *m)
 		assert_true(i == 0 || m->vcpus[i - 1]->index < v->index);
 		assert_true(v->code.n <= sizeof(v->code.bytes));
 		assert_true(vh_stage_of(&v->regs[0]) < VH_N_STAGE);
-		vh_disassemble(&v->code, &v->regs[0], 8, &text);
+		vh_disassemble(
+			&v->code, &v->regs[0], vh_code_loop_start(v, v->regs[0].rip), 8, &text);
 		vh_code_is_closed_loop(&v->code, v->regs[0].rip, 64);
 		vh_code_has_pause(&v->code, v->regs[0].rip);
 		double rate = vh_counter_rate(&v->kvm, "exits");

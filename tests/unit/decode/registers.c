@@ -307,25 +307,29 @@ static void disassembles(void **state VH_UNUSED)
 	struct vh_code c = code_at(0xf8000, "\xfa\xf3\x90\xeb\xfc", 5);
 	vh_auto_buf struct vh_buf real = {0}, wide = {0}, none = {0};
 
-	assert_true(vh_disassemble(&c, &r, 8, &real));
+	assert_true(vh_disassemble(&c, &r, 0, 8, &real));
 	assert_non_null(strstr(vh_buf_str(&real), "000f8003: jmp "));
-	assert_ptr_equal(strstr(vh_buf_str(&real), "000f8003: "), vh_buf_str(&real));
+	assert_ptr_equal(strstr(vh_buf_str(&real), "> 000f8003: "), vh_buf_str(&real));
+	vh_buf_free(&real);
+	/* From where it was seen before */
+	assert_true(vh_disassemble(&c, &r, 0xf8001, 8, &real));
+	assert_string_equal(vh_buf_str(&real), "  000f8001: pause\n> 000f8003: jmp 0x8001\n");
 	vh_buf_free(&real);
 	r.rip -= 2;
-	assert_true(vh_disassemble(&c, &r, 8, &real));
-	assert_string_equal(vh_buf_str(&real), "000f8001: pause\n000f8003: jmp 0x8001\n");
+	assert_true(vh_disassemble(&c, &r, 0, 8, &real));
+	assert_string_equal(vh_buf_str(&real), "> 000f8001: pause\n  000f8003: jmp 0x8001\n");
 	r = parsed(dump_linux_panic);
 	c = code_at(r.rip, "\xf3\x90\xeb\xfc\xff\xff", 6);
 	/* stops at the bytes that are no instruction */
-	assert_true(vh_disassemble(&c, &r, 8, &wide));
+	assert_true(vh_disassemble(&c, &r, 0, 8, &wide));
 	assert_string_equal(vh_buf_str(&wide),
-		"ffffffff9f5c3643: pause\nffffffff9f5c3645: jmp 0xffffffff9f5c3643\n");
+		"> ffffffff9f5c3643: pause\n  ffffffff9f5c3645: jmp 0xffffffff9f5c3643\n");
 	c.address++;
-	assert_false(vh_disassemble(&c, &r, 8, &none));
+	assert_false(vh_disassemble(&c, &r, 0, 8, &none));
 	c.address--;
-	assert_false(vh_disassemble(&c, &r, 0, &none));
+	assert_false(vh_disassemble(&c, &r, 0, 0, &none));
 	c = code_at(r.rip, "\xff\xff", 2);
-	assert_false(vh_disassemble(&c, &r, 8, &none));
+	assert_false(vh_disassemble(&c, &r, 0, 8, &none));
 	assert_int_equal(none.len, 0);
 }
 
