@@ -42,6 +42,8 @@ DOMAIN = """\
   <devices><emulator>/usr/bin/qemu-system-x86_64</emulator><memballoon model='none'/></devices>
 </domain>
 """
+NAMESPACES = ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
+              "--kill-child=SIGKILL"]
 # The namespace's first process must reap what libvirtd leaves, or libvirtd waits for it for ever.
 REAPER = '"$@" & wait $!'
 DOMAINS = {"lab-spinning": "spin", "lab-paused": "idle", "lab-stopped": "idle"}
@@ -54,7 +56,8 @@ def missing():
     for program in ("libvirtd", "virsh", "unshare"):
         if not shutil.which(program):
             return f"no {program}"
-    return None
+    probe = subprocess.run([*NAMESPACES, "true"], stdin=subprocess.DEVNULL, capture_output=True)
+    return f"no namespaces of our own: {probe.stderr.decode().strip()}" if probe.returncode else None
 
 
 def run(vmhang, table):
@@ -63,9 +66,7 @@ def run(vmhang, table):
     if reason:
         return table.row("skipped", "libvirt", "", reason)
     done = subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc",
-         "--kill-child=SIGKILL", "sh", "-c", REAPER, "sh",
-         "/usr/bin/python3", __file__, vmhang.program],
+        [*NAMESPACES, "sh", "-c", REAPER, "sh", "/usr/bin/python3", __file__, vmhang.program],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=180)
     for line in done.stdout.decode().splitlines():
         table.row(**json.loads(line))
