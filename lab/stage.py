@@ -66,16 +66,20 @@ class Vm:
                 return tid
         raise LabError(f"no thread of vCPU {number}")
 
-    def until_runs(self, cpu=0, seconds=0.3):
-        """Until vCPU cpu has run (or waited for a CPU) for that long without a break."""
-        tid = self.vcpu(cpu)
+    def until_runs(self, *cpus, seconds=0.3):
+        """Until one of those vCPUs (0 without any) has run, or waited for a CPU, for that long without
+        a break."""
+        tids = [self.vcpu(cpu) for cpu in cpus or (0,)]
+
+        def used(tid):
+            return sum(process.run_ns(self.pid, tid))
 
         def steadily():
-            before = sum(process.run_ns(self.pid, tid))
+            before = [used(tid) for tid in tids]
             time.sleep(0.1)
-            return sum(process.run_ns(self.pid, tid)) - before > 60e6
+            return max(used(tid) - was for tid, was in zip(tids, before)) > 60e6
 
-        self.stage.until(f"vCPU {cpu} runs all the time", lambda: all(
+        self.stage.until(f"one of vCPUs {cpus or (0,)} runs all the time", lambda: all(
             steadily() for _ in range(round(seconds * 10))), 30)
 
     def until_halted(self, *cpus):

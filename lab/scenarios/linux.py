@@ -31,14 +31,14 @@ def idle(stage):
 
 def busy(stage):
     vm = linux("(while :; do :; done) & echo lab: busy; while :; do :; done", "lab: busy")(stage)
-    vm.until_runs()
+    vm.until_runs(0, 1)  # either: Linux does not always spread two loops over two CPUs
     return vm
 
 
 SCENARIOS = [
     Scenario("linux-idle", "Linux at its login prompt",
              Expect("guest-idle", "idle", False, "likely"), idle, accel="tcg"),
-    Scenario("linux-busy", "Linux, every CPU in user space",
+    Scenario("linux-busy", "Linux, two busy loops in user space",
              Expect("guest-busy", "running", False, "likely"), busy, accel="tcg"),
     Scenario("linux-panic", "Linux without a root file system",
              Expect("guest-kernel-panic", "dead", True, "likely"),
