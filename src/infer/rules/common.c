@@ -100,6 +100,16 @@ void vh_for_all(struct vh_judgement *j, const struct vh_facts *facts, enum vh_we
 			vh_for(j, weight, facts->list[i]);
 }
 
+void vh_title_of_spin(
+	struct vh_judgement *j, const struct vh_facts *facts, int vcpu, const char *interrupts)
+{
+	enum vh_stage stage = vh_stage_seen(facts, vcpu);
+	bool known = stage != VH_STAGE_UNKNOWN;
+
+	vh_title(j, "vCPU %d spins with interrupts %s%s%s", vcpu, interrupts, known ? " in " : "",
+		known ? vh_stage_title(stage) : "");
+}
+
 void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
 	const char *qmp, const char *text)
 {

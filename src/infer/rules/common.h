@@ -29,6 +29,10 @@ int vh_first_vcpu(const struct vh_facts *facts, enum vh_fact_id id);
 void vh_for_all(struct vh_judgement *j, const struct vh_facts *facts, enum vh_weight weight,
 	enum vh_fact_id id);
 
+/* "vCPU 0 spins with interrupts off in SeaBIOS" */
+void vh_title_of_spin(
+	struct vh_judgement *j, const struct vh_facts *facts, int vcpu, const char *interrupts);
+
 /* A next step that gives the VMM a monitor command, in the way that this VM's monitor allows. */
 void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
 	const char *qmp, const char *text);

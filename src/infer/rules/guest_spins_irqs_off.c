@@ -33,13 +33,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 		if (!vh_runs_all_it_can(f, v) || !vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			continue;
-		if (!found) {
-			enum vh_stage stage = vh_stage_seen(f, v);
-
-			vh_title(j, "vCPU %d spins with interrupts off%s%s", v,
-				stage == VH_STAGE_UNKNOWN ? "" : " in ",
-				stage == VH_STAGE_UNKNOWN ? "" : vh_stage_title(stage));
-		}
+		if (!found)
+			vh_title_of_spin(j, f, v, "off");
 		found = true;
 		weigh_loop(f, j, v);
 	}

@@ -40,13 +40,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v));
 			continue;
 		}
-		if (!found) {
-			enum vh_stage stage = vh_stage_seen(f, v);
-
-			vh_title(j, "vCPU %d spins with interrupts on%s%s", v,
-				stage == VH_STAGE_UNKNOWN ? "" : " in ",
-				stage == VH_STAGE_UNKNOWN ? "" : vh_stage_title(stage));
-		}
+		if (!found)
+			vh_title_of_spin(j, f, v, "on");
 		found = true;
 		weigh_loop(f, j, v);
 	}
