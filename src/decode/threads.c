@@ -183,6 +183,17 @@ static double rate(uint64_t first, uint64_t last, int64_t from_ns, int64_t to_ns
 	return last < first || seconds <= 0 ? NAN : (double)(last - first) / seconds;
 }
 
+/* The kernel adds a wait to run_delay when it ends (kernel/sched/stats.h, sched_info_arrive), so
+ * that a thread which waits all the time seems not to wait at all. But one that was ready at both
+ * looks and never gave its CPU up in between waited whenever it did not run. */
+static bool was_always_ready(const struct vh_thread *t)
+{
+	const struct vh_thread_sample *a = &t->first, *b = &t->last;
+
+	return a->stat.state == 'R' && b->stat.state == 'R' && a->has_switches && b->has_switches &&
+	       a->voluntary == b->voluntary;
+}
+
 static void decode_shares(const struct vh_decoder *d, struct vh_thread *t)
 {
 	const struct vh_thread_sample *a = &t->first, *b = &t->last;
@@ -202,6 +213,8 @@ static void decode_shares(const struct vh_decoder *d, struct vh_thread *t)
 	if (a->has_schedstat && b->has_schedstat) {
 		t->run_share = share(a->run_ns, b->run_ns, 1e-9, a->sched_at_ns, b->sched_at_ns);
 		t->wait_share = share(a->wait_ns, b->wait_ns, 1e-9, a->sched_at_ns, b->sched_at_ns);
+		if (was_always_ready(t))
+			t->wait_share = VH_MAX(t->wait_share, 1 - t->run_share);
 	}
 	if (isnan(t->run_share))
 		t->run_share = share(p->user_ticks + p->system_ticks,

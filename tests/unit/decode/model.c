@@ -224,6 +224,27 @@ static void shares_of_the_window(void **state VH_UNUSED)
 	vh_case_free(c);
 }
 
+/* As seen beside a real-time hog: the kernel had not yet added the wait that still lasted. */
+static void a_wait_that_has_not_ended(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_thread(c, (struct case_thread){.run = 0.2, .state = 'R'});
+	struct vh_model *m = vh_model_build(c);
+
+	assert_near(m->vcpus[0]->thread->wait_share, 0.8);
+	vh_model_free(m);
+	vh_case_free(c);
+
+	/* One that slept in between may have slept all the time. */
+	c = case_new(1);
+	case_thread(c, (struct case_thread){.run = 0.2, .state = 'R', .voluntary_per_s = 3});
+	m = vh_model_build(c);
+	assert_near(m->vcpus[0]->thread->wait_share, 0);
+	vh_model_free(m);
+	vh_case_free(c);
+}
+
 static void threads_that_come_and_go(void **state VH_UNUSED)
 {
 	struct vh_case *c = case_new(0);
@@ -757,6 +778,7 @@ int main(void)
 		cmocka_unit_test(vcpus_without_names),
 		cmocka_unit_test(one_tcg_thread_for_all),
 		cmocka_unit_test(shares_of_the_window),
+		cmocka_unit_test(a_wait_that_has_not_ended),
 		cmocka_unit_test(threads_that_come_and_go),
 		cmocka_unit_test(a_kernel_thread_is_not_in_kvm_run),
 		cmocka_unit_test(the_monitors_state),
