@@ -55,7 +55,7 @@ def frozen_v2(stage):
 
 
 def quota(stage):
-    vm = stage.qemu(rom="spin")
+    vm = stage.qemu(rom="busy")
     vm.until_runs()
     group = stage.freezer("cpu", vm)
     group.write("cpu.cfs_period_us", 100000)
@@ -69,8 +69,9 @@ def last_cpu():
     return max(os.sched_getaffinity(0))
 
 
-def pinned_spin(stage):
-    vm = stage.qemu(rom="spin", setup=lambda: os.sched_setaffinity(0, {last_cpu()}))
+def pinned(stage):
+    """A healthy guest at full load that may use one CPU: what ails it is the host alone."""
+    vm = stage.qemu(rom="busy", setup=lambda: os.sched_setaffinity(0, {last_cpu()}))
     vm.until_runs()
     return vm
 
@@ -88,14 +89,14 @@ def until_starved(stage, vm):
 
 
 def realtime_hog(stage):
-    vm = pinned_spin(stage)
+    vm = pinned(stage)
     stage.helper("hog", last_cpu(), 50)
     until_starved(stage, vm)
     return vm
 
 
 def nice_19(stage):
-    vm = pinned_spin(stage)
+    vm = pinned(stage)
     for tid in process.threads(vm.pid):
         os.setpriority(os.PRIO_PROCESS, tid, 19)
     # Sessions share the CPU first, their tasks after that: nice alone would leave it a half.
