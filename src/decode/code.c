@@ -89,16 +89,24 @@ bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip, int bits)
 	return false;
 }
 
-bool vh_code_has_pause(const struct vh_code *code, uint64_t rip)
+/* PAUSE takes longer than what else is in a waiting loop, so that a look finds it there or right
+ * behind. One that merely lies near (f3 90 in the next function, or within an instruction) is none
+ * of the code that runs. */
+bool vh_code_runs_pause(const struct vh_code *code, uint64_t rip, int bits)
 {
-	if (!code->seen)
-		return false;
-	for (size_t i = 0; i + 1 < code->n; i++) {
-		uint64_t at = code->address + i;
-		uint64_t distance = at > rip ? at - rip : rip - at;
+	bool visited[sizeof(code->bytes)] = {0};
 
-		if (distance <= 16 && bytes_are(code, i, "\xf3\x90", 2))
+	if (!code->seen || rip < code->address || rip - code->address >= code->n)
+		return false;
+	int64_t at = (int64_t)(rip - code->address);
+
+	if (at >= 2 && bytes_are(code, (size_t)at - 2, "\xf3\x90", 2))
+		return true;
+	while (at >= 0 && (size_t)at < code->n && !visited[at]) {
+		if (bytes_are(code, (size_t)at, "\xf3\x90", 2))
 			return true;
+		visited[at] = true;
+		at = step(code, at, bits);
 	}
 	return false;
 }

@@ -119,8 +119,8 @@ struct vh_code { /* the bytes around RIP, read from guest memory */
  * that do not branch (NOP, PAUSE, HLT, IN, OUT, RDMSR, ...) and unconditional jumps, back to where
  * it was already. bits: of the code segment, 16, 32 or 64 (vh_registers_code_bits). */
 bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip, int bits);
-/* True where a PAUSE (f3 90) lies within 16 bytes of rip. */
-bool vh_code_has_pause(const struct vh_code *code, uint64_t rip);
+/* True where execution from rip is sure to come to a PAUSE (f3 90), or has just come from one. */
+bool vh_code_runs_pause(const struct vh_code *code, uint64_t rip, int bits);
 
 #define VH_MAX_GLIMPSES 16
 

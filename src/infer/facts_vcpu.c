@@ -184,22 +184,32 @@ static void glimpse_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 				       i, low, high, n));
 }
 
+/* In any of the looks: most meet the other instructions of the loop. */
+static bool was_seen_to_pause(const struct vh_vcpu *v, int bits)
+{
+	for (unsigned i = 0; i < v->n_glimpses; i++)
+		if (vh_code_runs_pause(&v->code, v->glimpses[i].rip, bits))
+			return true;
+	return false;
+}
+
 static void code_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 {
 	const struct vh_registers *r = &v->regs[v->regs[1].valid ? 1 : 0];
 	uint64_t rip = vh_registers_linear_rip(r);
+	int bits = vh_registers_code_bits(r);
 	struct vh_fact *f = NULL;
 
 	if (!v->code.seen || !r->valid)
 		return;
-	if (vh_code_is_closed_loop(&v->code, rip, vh_registers_code_bits(r)))
+	if (vh_code_is_closed_loop(&v->code, rip, bits))
 		f = vh_fact_add(facts, VH_FACT_VCPU_CLOSED_LOOP, v->index, (double)rip,
 			"the code of vCPU %d at %" PRIx64
 			" is a closed loop: only an interrupt could leave it",
 			v->index, rip);
 	if (f)
 		vh_fact_ground(facts, f, "guest.code", vh_subject_vcpu(v->index).s);
-	if (vh_code_has_pause(&v->code, rip)) {
+	if (was_seen_to_pause(v, bits)) {
 		f = vh_fact_add(facts, VH_FACT_VCPU_PAUSE_LOOP, v->index, (double)rip,
 			"the code of vCPU %d at %" PRIx64 " executes PAUSE, as a waiting loop does",
 			v->index, rip);

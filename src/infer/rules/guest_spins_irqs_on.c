@@ -18,6 +18,11 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 	if (!closed && !pause && !lockup)
 		vh_at_most(j, VH_POSSIBLE,
 			"its code shows no waiting loop: it may be at work in a tight one");
+	/* Linux with idle=poll waits for work in just such a loop (kernel/sched/idle.c). */
+	else if (!closed && !lockup)
+		vh_at_most(j, VH_POSSIBLE,
+			"a healthy kernel that polls while it is idle (idle=poll) runs the same "
+			"loop");
 }
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
@@ -66,8 +71,9 @@ const struct vh_rule vh_rule_guest_spins_irqs_on = {
 		   "panic.",
 	.shown_by =
 		"The vCPU uses a full CPU in kernel mode, IF=1, and RIP stays within a few bytes "
-		"of a loop that executes PAUSE or jumps to itself. A tight loop of work looks "
-		"nearly the same: without such code vmhang says only \"possible\".",
+		"of a loop that has no exit, or a message of the guest's kernel says so. A tight "
+		"loop of work, and an idle kernel that polls (idle=poll), look nearly the same: "
+		"there vmhang says only \"possible\".",
 	.what_to_do =
 		"Look at the guest's console for a lockup or panic message; look what its other "
 		"vCPUs do. An NMI makes a Linux guest print where it is.",

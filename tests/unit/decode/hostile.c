@@ -176,7 +176,7 @@ static void check_threads(const struct vh_model *m)
 		vh_disassemble(
 			&v->code, &v->regs[0], vh_code_loop_start(v, v->regs[0].rip), 8, &text);
 		vh_code_is_closed_loop(&v->code, v->regs[0].rip, 64);
-		vh_code_has_pause(&v->code, v->regs[0].rip);
+		vh_code_runs_pause(&v->code, v->regs[0].rip, 64);
 		double rate = vh_counter_rate(&v->kvm, "exits");
 
 		assert_true(isnan(rate) || rate >= 0);

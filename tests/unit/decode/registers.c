@@ -272,7 +272,12 @@ static void sees_closed_loops(void **state VH_UNUSED)
 		{"\xec\xa8\x01\x74\xfb", 5, 0, 16, false, false}, /* in, test, jz */
 		{"\xeb\x10\x90", 3, 0, 16, false, false},         /* leaves */
 		{"\xf3\x90\x83\x3d\x00\x00\x00\x00\x00\x74\xf5", 11, 0, 32, false, true},
-		{"\x90\x90", 2, 0, 16, false, false}, /* runs out */
+		/* behind a PAUSE; before one that never runs; one that is an operand */
+		{"\xf3\x90\x83\x3d\x00\x00\x00\x00\x00\x74\xf5", 11, 2, 32, false, true},
+		{"\xaa\xe2\xfd\xf3\x90\xeb\xfc", 7, 0, 16, false, false}, /* stosb, loop */
+		{"\xeb\xfe\xf3\x90", 4, 0, 16, true, false},
+		{"\xa1\xf3\x90\xeb\xfb", 5, 0, 16, true, false}, /* mov ax, [90f3] */
+		{"\x90\x90", 2, 0, 16, false, false},            /* runs out */
 		{"\xeb", 1, 0, 16, false, false},
 		{"\xe9\x00\x00", 3, 0, 32, false, false},
 		{"\xf3", 1, 0, 32, false, false},
@@ -284,7 +289,8 @@ static void sees_closed_loops(void **state VH_UNUSED)
 
 		assert_int_equal(vh_code_is_closed_loop(&c, c.address + rows[i].rip, rows[i].bits),
 			rows[i].closed);
-		assert_int_equal(vh_code_has_pause(&c, c.address + rows[i].rip), rows[i].pause);
+		assert_int_equal(vh_code_runs_pause(&c, c.address + rows[i].rip, rows[i].bits),
+			rows[i].pause);
 	}
 	struct vh_code c = code_at(UINT64_MAX - 1, "\xeb\xfe", 2);
 
@@ -292,7 +298,7 @@ static void sees_closed_loops(void **state VH_UNUSED)
 	assert_false(vh_code_is_closed_loop(&c, UINT64_MAX - 3, 64));
 	c.seen = false;
 	assert_false(vh_code_is_closed_loop(&c, UINT64_MAX - 1, 64));
-	assert_false(vh_code_has_pause(&c, UINT64_MAX - 1));
+	assert_false(vh_code_runs_pause(&c, UINT64_MAX - 1, 64));
 }
 
 static void disassembles(void **state VH_UNUSED)

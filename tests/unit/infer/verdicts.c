@@ -118,6 +118,25 @@ static void spin_with_interrupts_on(void **state VH_UNUSED)
 		"guest-spins-irqs-on", SPINNING, YES, VH_LIKELY);
 }
 
+static void a_kernel_that_polls_while_idle_is_not_called_hung(void **state VH_UNUSED)
+{
+	/* pause; test byte [rdi], 8; je: idle=poll, or a lock; interrupts are on */
+	EXPECT(spinning(1, case_regs_linux(UINT64_C(0xffffffff81000100), 0, true, false),
+		       "f390f6070874f9"),
+		"unknown", RUNNING, UNKNOWN, 0);
+}
+
+static void pause_nearby_is_not_a_waiting_loop(void **state VH_UNUSED)
+{
+	/* cmp [di], eax; jne; add di, 4; jnz: a memory test, and behind it where it stops */
+	EXPECT(spinning(1, case_regs_linux(UINT64_C(0xffffffff81000100), 0, false, false),
+		       "39077506 4883c704 75f6 f390ebfc"),
+		"guest-spins-irqs-off", SPINNING, YES, VH_LIKELY);
+	EXPECT(spinning(1, case_regs_seabios(0xf1234, false, false),
+		       "39077506 83c704 75f7 f390ebfc"),
+		"unknown", RUNNING, UNKNOWN, 0);
+}
+
 static void tight_work_is_not_called_hung(void **state VH_UNUSED)
 {
 	/* rep movsb in the kernel */
@@ -524,6 +543,8 @@ int main(void)
 		cmocka_unit_test(spin_with_interrupts_off),
 		cmocka_unit_test(firmware_at_work_is_no_spin),
 		cmocka_unit_test(spin_with_interrupts_on),
+		cmocka_unit_test(a_kernel_that_polls_while_idle_is_not_called_hung),
+		cmocka_unit_test(pause_nearby_is_not_a_waiting_loop),
 		cmocka_unit_test(tight_work_is_not_called_hung),
 		cmocka_unit_test(boot_cpu_spins_alone),
 		cmocka_unit_test(started_cpus_are_seen),
