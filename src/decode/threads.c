@@ -183,15 +183,19 @@ static double rate(uint64_t first, uint64_t last, int64_t from_ns, int64_t to_ns
 	return last < first || seconds <= 0 ? NAN : (double)(last - first) / seconds;
 }
 
-/* The kernel adds a wait to run_delay when it ends (kernel/sched/stats.h, sched_info_arrive), so
- * that a thread which waits all the time seems not to wait at all. But one that was ready at both
- * looks and never gave its CPU up in between waited whenever it did not run. */
+/*
+ * The kernel adds a wait to run_delay when it ends (kernel/sched/stats.h, sched_info_arrive), so
+ * that a thread which waits most of the time may seem not to wait at all. But one that ran, was
+ * ready at both looks and never gave its CPU up in between waited whenever it did not run. (It must
+ * have run: on a captured host both looks are the same, and say nothing of what went on between
+ * them.)
+ */
 static bool was_always_ready(const struct vh_thread *t)
 {
 	const struct vh_thread_sample *a = &t->first, *b = &t->last;
 
-	return a->stat.state == 'R' && b->stat.state == 'R' && a->has_switches && b->has_switches &&
-	       a->voluntary == b->voluntary;
+	return a->stat.state == 'R' && b->stat.state == 'R' && b->run_ns > a->run_ns &&
+	       a->has_switches && b->has_switches && a->voluntary == b->voluntary;
 }
 
 static void decode_shares(const struct vh_decoder *d, struct vh_thread *t)

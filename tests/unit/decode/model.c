@@ -236,6 +236,14 @@ static void a_wait_that_has_not_ended(void **state VH_UNUSED)
 	vh_model_free(m);
 	vh_case_free(c);
 
+	/* Nothing is known of one that did not run either: a captured host, which stands still. */
+	c = case_new(1);
+	case_thread(c, (struct case_thread){.state = 'R'});
+	m = vh_model_build(c);
+	assert_near(m->vcpus[0]->thread->wait_share, 0);
+	vh_model_free(m);
+	vh_case_free(c);
+
 	/* One that slept in between may have slept all the time. */
 	c = case_new(1);
 	case_thread(c, (struct case_thread){.run = 0.2, .state = 'R', .voluntary_per_s = 3});
