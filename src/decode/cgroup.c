@@ -48,10 +48,12 @@ static uint64_t growth(const struct file *f, const char *key)
 	return b > a ? b - a : 0;
 }
 
-static void note_frozen(struct vh_cgroup_view *g, bool frozen)
+static void note_frozen(struct vh_cgroup_view *g, bool frozen, const char *group)
 {
 	if (frozen || g->frozen < 0)
 		g->frozen = frozen;
+	if (frozen && !g->frozen_group)
+		g->frozen_group = vh_escaped(group);
 }
 
 /* A frozen ancestor freezes too, and shows in cgroup.events alone. Being frozen counts as frozen:
@@ -61,16 +63,24 @@ static void decode_frozen(const struct vh_decoder *d, struct vh_cgroup_view *g)
 	struct file f;
 	uint64_t value;
 
-	for_each_file(d, "cgroup.cgroup.events", f) if (vh_keyed_u64(f.last, "frozen", &value))
-		note_frozen(g, value);
-	for_each_file(d, "cgroup.cgroup.freeze",
-		f) if (vh_parse_u64(vh_str_trim(f.last), 10, &value)) note_frozen(g, value);
+	/* First where the group itself says that it is the one. */
+	for_each_file(d, "cgroup.cgroup.freeze", f)
+	{
+		if (vh_parse_u64(vh_str_trim(f.last), 10, &value))
+			note_frozen(g, value, f.subject);
+	}
+	for_each_file(d, "cgroup.cgroup.events", f)
+	{
+		if (vh_keyed_u64(f.last, "frozen", &value))
+			note_frozen(g, value, f.subject);
+	}
 	for_each_file(d, "cgroup.freezer.state", f)
 	{
 		struct vh_str state = vh_str_trim(f.last);
 
 		if (state.n)
-			note_frozen(g, vh_str_is(state, "FROZEN") || vh_str_is(state, "FREEZING"));
+			note_frozen(g, vh_str_is(state, "FROZEN") || vh_str_is(state, "FREEZING"),
+				f.subject);
 	}
 }
 

@@ -109,6 +109,7 @@ void vh_model_free(struct vh_model *m)
 	monitor_free(&m->monitor);
 	lists_free(m);
 	free(m->cgroup.path);
+	free(m->cgroup.frozen_group);
 	free(m->screen.text);
 	free(m);
 }

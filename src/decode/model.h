@@ -183,8 +183,9 @@ struct vh_drive_view {
 
 struct vh_cgroup_view {
 	bool seen;
-	char *path; /* v2 path, or v1 paths by controller */
-	int frozen; /* 1, 0, -1 unknown */
+	char *path;         /* v2 path, or v1 paths by controller */
+	int frozen;         /* 1, 0, -1 unknown */
+	char *frozen_group; /* in whose files that was read: "v2:/a", "freezer:/a"; or NULL */
 	bool has_quota;
 	double quota_cpus;           /* cpu.max as CPUs; NAN unlimited/unknown */
 	bool has_throttle;           /* two samples of cpu.stat */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The virtual CPUs: which thread runs each, and what the monitor told of it. */
+#include <math.h>
+
 #include "decode/decoder.h"
 
 /* Where the vCPU of that index is, or belongs. */
@@ -143,6 +145,41 @@ static void assign_unnamed(struct vh_decoder *d, const struct told *told)
 	}
 }
 
+/* Of the window; a thread that is always ready to run reaches 0.9 in spite of sampling. */
+#define ALWAYS_READY 0.85
+
+static bool may_be_vcpu(const struct vh_thread *t)
+{
+	double wait = isnan(t->wait_share) ? 0 : t->wait_share;
+
+	return t->role == VH_ROLE_OTHER && t->vcpu < 0 && t->last.seen && !isnan(t->run_share) &&
+	       t->run_share + wait >= ALWAYS_READY;
+}
+
+/* A vCPU that runs at each look shows no system call, so that its descriptor is not known. Where as
+ * many threads run all the time as vCPUs are missing, they are these, in the order in which they
+ * were made. */
+static void assign_running(struct vh_model *m)
+{
+	size_t missing = 0, running = 0, v = 0;
+
+	if (m->vm->accel != VH_ACCEL_KVM)
+		return;
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		missing += !m->vcpus[i]->thread;
+	for (size_t i = 0; i < m->n_threads; i++)
+		running += may_be_vcpu(m->threads[i]);
+	if (!missing || running != missing)
+		return;
+	for (size_t i = 0; i < m->n_threads; i++) {
+		if (!may_be_vcpu(m->threads[i]))
+			continue;
+		while (m->vcpus[v]->thread)
+			v++;
+		assign(m->vcpus[v], m->threads[i]);
+	}
+}
+
 /* TCG without threads of its own for each: one runs them all in turn. */
 static void assign_single_tcg(struct vh_model *m)
 {
@@ -262,6 +299,7 @@ void vh_decode_vcpus(struct vh_decoder *d)
 	assign_unnamed(d, &told);
 	for (unsigned i = 0; i < VH_MIN(m->vm->vcpus, VH_MAX_VCPUS); i++)
 		vcpu_get(m, i);
+	assign_running(m);
 	assign_single_tcg(m);
 	each_vcpu(d, "hmp.info-registers", false, take_registers);
 	each_vcpu(d, "guest.code", true, take_code);

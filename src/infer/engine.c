@@ -310,8 +310,8 @@ static void add_missing_steps(struct vh_verdict *v, const struct vh_facts *facts
 			"ss -xap | grep -F {socket}");
 	else if (m->monitor.state == VH_MONITOR_NONE)
 		add_step(v,
-			"give the VM a monitor for the next time: -qmp "
-			"unix:PATH,server=on,wait=off",
+			"it has no QMP monitor that vmhang could ask: give it one for the next "
+			"time: -qmp unix:PATH,server=on,wait=off",
 			NULL);
 	for (size_t i = 0; i < v->n_not_seen; i++) {
 		const struct vh_not_seen *s = &v->not_seen[i];
@@ -325,19 +325,33 @@ static void add_missing_steps(struct vh_verdict *v, const struct vh_facts *facts
 		"vmhang diagnose {name} --window 10s --verbose");
 }
 
+/* How many vCPUs run is part of the answer only where each was seen. */
+static void tell_load(struct vh_buf *line, const struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+	size_t busy = vh_fact_count(facts, VH_FACT_VCPU_BUSY), unknown = 0;
+
+	for (size_t i = 0; i < m->n_vcpus; i++)
+		unknown += !m->vcpus[i]->thread || isnan(m->vcpus[i]->thread->run_share);
+	if (busy)
+		vh_buf_printf(line, "; %zu of %zu vCPUs run", busy, m->n_vcpus);
+	else if (unknown)
+		vh_buf_printf(line, "; of %zu of its %zu vCPUs it is not known whether they run",
+			unknown, m->n_vcpus);
+	else if (m->n_vcpus == 1)
+		vh_buf_puts(line, "; its vCPU does not run all the time");
+	else if (m->n_vcpus)
+		vh_buf_printf(line, "; none of its %zu vCPUs runs all the time", m->n_vcpus);
+}
+
 static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	vh_auto_buf struct vh_buf line = {0};
-	size_t busy = vh_fact_count(facts, VH_FACT_VCPU_BUSY);
 
 	v->state = state_without_cause(facts);
 	v->hung = VH_HUNG_UNKNOWN;
 	vh_buf_puts(&line, "no known cause explains what is seen");
-	if (busy)
-		vh_buf_printf(&line, "; %zu of %zu vCPUs run", busy, facts->model->n_vcpus);
-	else if (facts->model->n_vcpus)
-		vh_buf_printf(
-			&line, "; none of its %zu vCPUs runs all the time", facts->model->n_vcpus);
+	tell_load(&line, facts);
 	if (v->n_causes && v->causes[0]->score >= weight_score[VH_STRONG])
 		vh_buf_printf(&line, "; perhaps %s", v->causes[0]->title);
 	v->headline = vh_buf_steal(&line);

@@ -83,8 +83,9 @@ static void cgroup_facts(struct vh_facts *facts)
 	struct vh_fact *f;
 
 	if (g->frozen == 1) {
-		f = vh_fact_add(facts, VH_FACT_CGROUP_FROZEN, -1, 1, "the cgroup freezer holds %s",
-			g->path ? g->path : "its cgroup");
+		f = vh_fact_add(facts, VH_FACT_CGROUP_FROZEN, -1, 1,
+			"the cgroup freezer holds it, by %s",
+			g->frozen_group ? g->frozen_group : "its cgroup");
 		vh_fact_ground(facts, f, "cgroup.cgroup.freeze", NULL);
 		vh_fact_ground(facts, f, "cgroup.cgroup.events", NULL);
 		vh_fact_ground(facts, f, "cgroup.freezer.state", NULL);

@@ -171,6 +171,49 @@ static void vcpus_without_names(void **state VH_UNUSED)
 	vh_case_free(c);
 }
 
+/* A vCPU that spins is met outside of any system call each time, so nothing tells its descriptor.
+ */
+static void vcpus_without_names_that_run(void **state VH_UNUSED)
+{
+	for (size_t runners = 1; runners <= 2; runners++) {
+		struct vh_case *c = case_new(2);
+
+		for (pid_t i = 0; i < 4; i++) {
+			bool runs = i >= 2 && (size_t)i < 2 + runners;
+
+			case_thread(c, (struct case_thread){.tid = CASE_PID + i,
+					       .name = "qemu-kvm",
+					       .state = runs ? 'R' : 'S',
+					       .run = runs ? 0.9 : 0,
+					       .wait = runs ? 0.09 : 0,
+					       .syscall = runs ? "running\n" : CASE_FUTEX});
+		}
+		if (runners == 1)
+			case_text(c, VH_LAST, "task.kvmfd", "tid:4714", "anon_inode:kvm-vcpu:1\n");
+		struct vh_model *m = vh_model_build(c);
+
+		assert_int_equal(m->n_vcpus, 2);
+		assert_int_equal(m->vcpus[0]->thread->tid, 4713);
+		assert_int_equal(m->vcpus[1]->thread->tid, 4714);
+		assert_int_equal(m->threads[2]->role, VH_ROLE_VCPU);
+		vh_model_free(m);
+		vh_case_free(c);
+	}
+	/* One thread that runs, two vCPUs that are missing: which is it? */
+	struct vh_case *c = case_new(2);
+
+	for (pid_t i = 0; i < 4; i++)
+		case_thread(c,
+			(struct case_thread){
+				.tid = CASE_PID + i, .name = "qemu-kvm", .run = i == 3 ? 0.99 : 0});
+	struct vh_model *m = vh_model_build(c);
+
+	assert_null(m->vcpus[0]->thread);
+	assert_null(m->vcpus[1]->thread);
+	vh_model_free(m);
+	vh_case_free(c);
+}
+
 static void one_tcg_thread_for_all(void **state VH_UNUSED)
 {
 	struct vh_case *c = case_new(2);
@@ -589,6 +632,7 @@ static void a_cgroup_of_v2(void **state VH_UNUSED)
 	case_text(c, VH_LAST, "cgroup.cgroup.events", "v2:/machine/vm", "populated 1\nfrozen 1\n");
 	m = vh_model_build(c);
 	assert_int_equal(m->cgroup.frozen, 1);
+	assert_string_equal(m->cgroup.frozen_group, "v2:/machine/vm");
 	vh_model_free(m);
 	vh_case_free(c);
 }
@@ -784,6 +828,7 @@ int main(void)
 		cmocka_unit_test(roles_by_name),
 		cmocka_unit_test(of_two_threads_of_a_name_kvm_run_decides),
 		cmocka_unit_test(vcpus_without_names),
+		cmocka_unit_test(vcpus_without_names_that_run),
 		cmocka_unit_test(one_tcg_thread_for_all),
 		cmocka_unit_test(shares_of_the_window),
 		cmocka_unit_test(a_wait_that_has_not_ended),
