@@ -28,6 +28,41 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 	}
 }
 
+/* A vCPU that is always ready to run, but is let run less than this, is slow for the host's sake.
+ */
+#define SLOWED 0.7
+
+/* The vCPU at full load that gets the least CPU time, or NULL where all get most of what they ask
+ * for.
+ */
+static const struct vh_fact *slowed_vcpu(const struct vh_facts *f)
+{
+	const struct vh_fact *least = NULL;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->list[i]->id == VH_FACT_VCPU_BUSY && f->list[i]->value < SLOWED &&
+			(!least || f->list[i]->value < least->value))
+			least = f->list[i];
+	return least;
+}
+
+static void tell_what_to_do(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *slowed = slowed_vcpu(f);
+
+	if (slowed && vh_fact(f, VH_FACT_THROTTLED))
+		vh_next(j, "cat /proc/{pid}/cgroup",
+			"if it is too slow: the CPU quota of its cgroup takes the rest of its "
+			"time; raise "
+			"it there (cpu.max, cpu.cfs_quota_us)");
+	else if (slowed)
+		vh_next(j, "ps -eLo pid,tid,cls,rtprio,ni,psr,pcpu,comm --sort=-pcpu | head -20",
+			"if it is too slow: see which threads of the host take the rest of its "
+			"time");
+	vh_next(j, NULL, "if it is too slow%s: what keeps it busy is inside (top in the guest)",
+		slowed ? " even so" : "");
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	if (!vh_guest_is_visible(f))
@@ -47,14 +82,21 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
 	const struct vh_fact *busy = vh_fact(f, VH_FACT_VCPU_BUSY);
 
-	if (!busy)
+	const struct vh_fact *slowed = slowed_vcpu(f);
+
+	if (slowed)
+		vh_title(j, "the guest works, but vCPU %d gets only %.0f %% of a CPU: %s",
+			slowed->vcpu, 100 * slowed->value,
+			vh_fact(f, VH_FACT_THROTTLED) ? "its CPU quota takes the rest"
+						      : "other threads of the host take the rest");
+	else if (!busy)
 		vh_title(j, "the guest works: %s", vh_fact(f, VH_FACT_VCPU_ACTIVE)->text);
 	else if (busy && vh_fact_count(f, VH_FACT_VCPU_BUSY) == f->model->n_vcpus)
 		vh_title(j, "the guest works at full load");
 	else
 		vh_title(j, "the guest works: %zu of its %zu vCPUs at full load",
 			vh_fact_count(f, VH_FACT_VCPU_BUSY), f->model->n_vcpus);
-	vh_next(j, NULL, "if it is too slow: what keeps it busy is inside (top in the guest)");
+	tell_what_to_do(f, j);
 }
 
 const struct vh_rule vh_rule_guest_busy = {

@@ -441,6 +441,40 @@ static void quota_and_rivals(void **state VH_UNUSED)
 	EXPECT(starved(), "cpu-starved", STARVED, YES, VH_CERTAIN);
 }
 
+/* A guest that a quota slows is healthy, but "at full load" would hide what it suffers from. */
+static void a_guest_that_is_slowed_is_told_so(void **state VH_UNUSED)
+{
+	for (int quota = 0; quota <= 1; quota++) {
+		struct vh_case *c = case_new(1);
+		struct vh_registers r = case_regs_linux(0x401000, 3, true, false);
+
+		case_main_thread(c);
+		case_thread(c, (struct case_thread){.vcpu = 0,
+				       .state = 'R',
+				       .run = 0.25,
+				       .wait = 0.74,
+				       .syscall = "running\n"});
+		case_status(c, "running", true);
+		case_registers(c, 0, r);
+		look_again(c, 0, r, 0x1230);
+		if (quota) {
+			case_text(c, VH_FIRST, "cgroup.cpu.stat", "v2:/vm",
+				"nr_periods 100\nnr_throttled 100\nthrottled_usec 1000000\n");
+			case_text(c, VH_LAST, "cgroup.cpu.stat", "v2:/vm",
+				"nr_periods 110\nnr_throttled 110\nthrottled_usec 1740000\n");
+			case_text_always(c, "cgroup.cpu.max", "v2:/vm", "25000 100000\n");
+		}
+		struct judged j = judge(c);
+
+		assert_string_equal(j.v->cause->rule->id, "guest-busy");
+		assert_int_equal(j.v->hung, VH_HUNG_NO);
+		assert_non_null(strstr(j.v->headline, "gets only 25 % of a CPU"));
+		assert_non_null(strstr(j.v->headline, quota ? "quota" : "other threads"));
+		assert_non_null(strstr(j.v->next[0].text, quota ? "quota" : "threads of the host"));
+		drop(&j);
+	}
+}
+
 static void starved_in_a_dead_loop_is_both(void **state VH_UNUSED)
 {
 	struct vh_case *c = starved();
@@ -589,6 +623,7 @@ int main(void)
 		cmocka_unit_test(process_is_traced),
 		cmocka_unit_test(frozen),
 		cmocka_unit_test(quota_and_rivals),
+		cmocka_unit_test(a_guest_that_is_slowed_is_told_so),
 		cmocka_unit_test(starved_in_a_dead_loop_is_both),
 		cmocka_unit_test(half_a_cpu_is_not_starved),
 		cmocka_unit_test(main_loop_blocked),
