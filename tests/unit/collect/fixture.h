@@ -9,6 +9,8 @@
 #include "tests/unit/test.h"
 
 #define FIXTURE_PID 4711
+/* Nothing in a fixture blocks, but the machine that runs the tests may be short of CPU. */
+#define FIXTURE_READ_NS (20 * VH_NS_PER_S)
 
 struct fixture {
 	char *dir;
@@ -28,6 +30,7 @@ static inline struct fixture fixture_captured(const char *name)
 	uint64_t pid = 0;
 
 	f.host = vh_host_create(f.dir);
+	vh_host_set_read_deadline(f.host, FIXTURE_READ_NS);
 	vh_host_read(f.host, 4096, &r, "/CAPTURE");
 	struct vh_str rest = {r.data, r.size};
 
@@ -52,6 +55,7 @@ static inline struct fixture fixture_empty(void)
 
 	assert_non_null(mkdtemp(f.dir));
 	f.host = vh_host_create(f.dir);
+	vh_host_set_read_deadline(f.host, FIXTURE_READ_NS);
 	vm->id = (struct vh_identity){.pid = FIXTURE_PID, .start_ticks = 50000};
 	vm->name = vh_strdup("vm");
 	f.c = vh_case_new(vm);
