@@ -165,6 +165,8 @@ static struct finding check_kvm(struct vh_host *host)
 	(void)host;
 	if (access("/dev/kvm", R_OK | W_OK) == 0)
 		return good(NULL);
+	if (errno == EACCES || errno == EPERM)
+		return good(vh_strdup("there, for others: vmhang does not open it"));
 	return bad(vh_asprintf("/dev/kvm: %s", strerror(errno)));
 }
 
@@ -213,7 +215,8 @@ static const struct check {
 		"run vmhang as root (CAP_SYS_PTRACE)", check_syscalls},
 	{"schedstat", "scheduler statistics of threads", "how long a vCPU waits for a CPU",
 		"use a kernel with CONFIG_SCHED_INFO", check_schedstat},
-	{"memory", "memory of other processes", "nothing yet: looking into a guest will need it",
+	{"memory", "memory of other processes",
+		"the code at RIP and the text screen, which tell a waiting loop from work",
 		"run vmhang as root (CAP_SYS_PTRACE)", check_memory},
 	{"kmsg", "the kernel's log", "what the kernel says about KVM, memory and disks",
 		"run vmhang as root, or set kernel.dmesg_restrict=0", check_kmsg},
