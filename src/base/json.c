@@ -16,12 +16,14 @@ struct json_object *vh_json_parse(struct vh_str text, struct vh_error **err)
 	struct json_object *o = json_tokener_parse_ex(tok, text.s ? text.s : "", (int)text.n);
 	enum json_tokener_error code = json_tokener_get_error(tok);
 
+	size_t end = json_tokener_get_parse_end(tok);
+
 	/* A bare number is only complete once something ends it. */
 	if (code == json_tokener_continue) {
 		o = json_tokener_parse_ex(tok, "\n", 1);
 		code = json_tokener_get_error(tok);
+		end = text.n;
 	}
-	size_t end = json_tokener_get_parse_end(tok);
 
 	if (code == json_tokener_success && end < text.n &&
 		vh_str_trim((struct vh_str){text.s + end, text.n - end}).n)

@@ -15,6 +15,11 @@ static void parses_whole_texts_only(void **state VH_UNUSED)
 	assert_null(vh_json_at(o, "a", "b", "c", NULL));
 	assert_string_equal(vh_json_string(o, "a", "fallback"), "fallback");
 	json_object_put(o);
+	/* A bare number ends where the text does. */
+	o = vh_json_parse(vh_str("42"), &err);
+	assert_null(err);
+	assert_int_equal(json_object_get_int64(o), 42);
+	json_object_put(o);
 	for (size_t i = 0; i < VH_ARRAY_SIZE(bad); i++) {
 		err = NULL;
 		assert_null(vh_json_parse(vh_str(bad[i]), &err));

@@ -401,6 +401,9 @@ static void too_many_pieces_are_refused(void **state VH_UNUSED)
 	vh_buf_puts(&json, "]}");
 	assert_json_says(json.data, "values");
 	vh_buf_free(&json);
+	/* Nor may a quote hide them from who counts, in what is no JSON but json-c takes. */
+	assert_json_says("['\"', 0]", "not JSON at byte 1");
+	assert_json_says("/* \" */ [0]", "not JSON at byte 0");
 	for (int i = 0; i < 1000; i++)
 		vh_buf_puts(&json, "[");
 	assert_json_says(json.data, "not JSON");
