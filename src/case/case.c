@@ -224,6 +224,15 @@ struct vh_evidence *vh_case_find_data(
 	return e;
 }
 
+struct vh_evidence *vh_case_older(const struct vh_evidence *e, const char *subject)
+{
+	struct vh_evidence *next = older(e, subject);
+
+	while (next && !fits(next, e->source, subject, VH_N_ROUND))
+		next = older(next, subject);
+	return next;
+}
+
 size_t vh_case_index(const struct vh_case *c, const struct vh_evidence *e)
 {
 	return e->index < c->n_evidence && c->evidence[e->index] == e ? e->index : SIZE_MAX;

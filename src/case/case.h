@@ -97,6 +97,8 @@ struct vh_evidence *vh_case_find(
 /* The same where it has data. */
 struct vh_evidence *vh_case_find_data(
 	const struct vh_case *c, const char *source, const char *subject, enum vh_round round);
+/* The next older one of its source and, unless NULL, subject, or NULL. */
+struct vh_evidence *vh_case_older(const struct vh_evidence *e, const char *subject);
 size_t vh_case_index(const struct vh_case *c, const struct vh_evidence *e);
 
 #define vh_case_foreach(c, e)                                                                      \

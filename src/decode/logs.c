@@ -66,6 +66,30 @@ static char *cut_line(struct vh_str line)
 	return cut;
 }
 
+/* A guest that asks for a login has been started again since it wrote one of these. */
+static bool ends_with_login(const char *id)
+{
+	static const char *const ids[] = {"kernel-panic", "no-root-fs", "no-bootable-device",
+		"uefi-no-boot-option", "boot-failed"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(ids); i++)
+		if (vh_streq(id, ids[i]))
+			return true;
+	return false;
+}
+
+static void forget_earlier_life(struct vh_model *m, size_t evidence)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->n_hits; i++)
+		if (m->hits[i].evidence == evidence && ends_with_login(m->hits[i].id))
+			free(m->hits[i].line);
+		else
+			m->hits[kept++] = m->hits[i];
+	m->n_hits = kept;
+}
+
 /* A later line of the same meaning in the same log takes the place of an earlier one. */
 static void note_hit(struct vh_model *m, const struct vh_log_pattern *p, struct vh_str line,
 	enum vh_log_kind kind, size_t evidence)
@@ -115,6 +139,8 @@ void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, 
 		for (size_t i = 0; i < vh_n_log_patterns; i++)
 			if (fits(m, &vh_log_patterns[i], kind, line, lines)) {
 				note_hit(m, &vh_log_patterns[i], line, kind, evidence);
+				if (vh_streq(vh_log_patterns[i].id, "login-prompt"))
+					forget_earlier_life(m, evidence);
 				break;
 			}
 	}

@@ -49,12 +49,17 @@ void vh_fact_ground(
 {
 	const struct vh_case *c = facts->model->c;
 
-	for (size_t i = 0; i < c->n_evidence; i++) {
-		const struct vh_evidence *e = c->evidence[i];
+	size_t begin = f->n_evidence;
 
-		if (strcmp(e->source, source) == 0 &&
-			(!subject || strcmp(e->subject, subject) == 0))
-			VH_PUSH(f->evidence, f->n_evidence) = i;
+	for (const struct vh_evidence *e = vh_case_find(c, source, subject, VH_N_ROUND); e;
+		e = vh_case_older(e, subject))
+		VH_PUSH(f->evidence, f->n_evidence) = e->index;
+	/* In the order of the case. */
+	for (size_t i = begin, k = f->n_evidence; i + 1 < k--; i++) {
+		size_t index = f->evidence[i];
+
+		f->evidence[i] = f->evidence[k];
+		f->evidence[k] = index;
 	}
 }
 

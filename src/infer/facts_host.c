@@ -30,6 +30,44 @@ struct vh_subject vh_subject_vcpu(int index)
 	return s;
 }
 
+/* False for a thread that a tracer only follows (strace stops it at each system call, and lets it
+ * go): it is met in the same state, but has gone on in between. */
+static bool stood_still(const struct vh_thread *t)
+{
+	const struct vh_thread_sample *const looks[] = {&t->first, &t->last, &t->after};
+	bool compared = false;
+
+	for (size_t i = 0; i + 1 < VH_ARRAY_SIZE(looks); i++) {
+		const struct vh_thread_sample *a = looks[i], *b = looks[i + 1];
+
+		if (!a->seen || !b->seen)
+			continue;
+		compared = true;
+		if (a->stat.state == 't' && b->stat.state == 't' && a->voluntary == b->voluntary &&
+			a->involuntary == b->involuntary)
+			return true;
+	}
+	return !compared;
+}
+
+/* What a tracer does to a thread that it stopped. */
+static void tracer_fact(struct vh_facts *facts, const struct vh_thread *t, pid_t by)
+{
+	bool held = stood_still(t);
+	enum vh_fact_id id = !held                     ? VH_FACT_THREAD_TRACED
+			     : t->role == VH_ROLE_MAIN ? VH_FACT_MAIN_TRACED
+			     : t->role == VH_ROLE_VCPU ? VH_FACT_VCPU_TRACED
+						       : VH_FACT_THREAD_TRACED;
+	vh_auto_free char *tracer =
+		by ? vh_asprintf("process %d", (int)by) : vh_strdup("a debugger");
+	struct vh_fact *f = vh_fact_add(facts, id, t->vcpu, by,
+		"thread %d (%s) is %s by %s (ptrace)%s", (int)t->tid, t->name,
+		held ? "held" : "followed", tracer, held ? "" : ", but goes on");
+
+	vh_fact_ground(facts, f, "task.stat", vh_subject_tid(t->tid).s);
+	vh_fact_ground(facts, f, "task.status", vh_subject_tid(t->tid).s);
+}
+
 static void process_facts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
@@ -51,16 +89,7 @@ static void process_facts(struct vh_facts *facts)
 		if (s->stat.state != 't' && t->wait != VH_WAIT_TRACED)
 			continue;
 		traced++;
-		enum vh_fact_id id = t->role == VH_ROLE_MAIN   ? VH_FACT_MAIN_TRACED
-				     : t->role == VH_ROLE_VCPU ? VH_FACT_VCPU_TRACED
-							       : VH_FACT_THREAD_TRACED;
-		vh_auto_free char *tracer = s->tracer ? vh_asprintf("process %d", (int)s->tracer)
-						      : vh_strdup("a debugger");
-		struct vh_fact *f = vh_fact_add(facts, id, t->vcpu, s->tracer,
-			"thread %d (%s) is held by %s (ptrace)", (int)t->tid, t->name, tracer);
-
-		vh_fact_ground(facts, f, "task.stat", vh_subject_tid(t->tid).s);
-		vh_fact_ground(facts, f, "task.status", vh_subject_tid(t->tid).s);
+		tracer_fact(facts, t, s->tracer);
 	}
 	if (!seen || m->process.died)
 		return;

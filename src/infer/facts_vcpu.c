@@ -268,7 +268,9 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 	else if (readable && vh_stage_of(r) != VH_STAGE_UNKNOWN)
 		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d was started: %s", n, vh_stage_title(vh_stage_of(r)));
-	else if (!readable && asleep && s->has_schedstat && ran_ns < NEVER_STARTED_NS)
+	/* One that is woken has been started: an idle CPU of a young guest used as little. */
+	else if (!readable && asleep && s->has_schedstat && ran_ns < NEVER_STARTED_NS &&
+		 !vh_fact_of(facts, VH_FACT_VCPU_WAKES, n))
 		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d used %s of CPU time since it was created: it was hardly ever "
 			"started",

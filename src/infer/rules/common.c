@@ -63,17 +63,29 @@ const struct vh_fact *vh_runs_all_it_can(const struct vh_facts *facts, int vcpu)
 	return busy ? busy : vh_fact_of(facts, VH_FACT_VCPU_STARVED, vcpu);
 }
 
-const struct vh_fact *vh_starved_in_a_closed_loop(const struct vh_facts *facts)
+/* Of a vCPU for which the other fact holds as well, and whose interrupts are off. */
+static const struct vh_fact *closed_loop(const struct vh_facts *facts, enum vh_fact_id other)
 {
 	for (size_t i = 0; i < facts->n; i++) {
 		const struct vh_fact *f = facts->list[i];
 
-		if (f->id == VH_FACT_VCPU_CLOSED_LOOP &&
-			vh_fact_of(facts, VH_FACT_VCPU_STARVED, f->vcpu) &&
+		if (f->id == VH_FACT_VCPU_CLOSED_LOOP && vh_fact_of(facts, other, f->vcpu) &&
 			vh_fact_of(facts, VH_FACT_VCPU_IRQS_OFF, f->vcpu))
 			return f;
 	}
 	return NULL;
+}
+
+const struct vh_fact *vh_starved_in_a_closed_loop(const struct vh_facts *facts)
+{
+	return closed_loop(facts, VH_FACT_VCPU_STARVED);
+}
+
+const struct vh_fact *vh_dead_loop(const struct vh_facts *facts)
+{
+	const struct vh_fact *busy = closed_loop(facts, VH_FACT_VCPU_BUSY);
+
+	return busy ? busy : vh_starved_in_a_closed_loop(facts);
 }
 
 int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu)

@@ -20,6 +20,8 @@ const struct vh_fact *vh_runs_all_it_can(const struct vh_facts *facts, int vcpu)
 /* That the code of a starved vCPU is a loop that it cannot leave: more CPU time would not help it.
  * NULL where that is not so. */
 const struct vh_fact *vh_starved_in_a_closed_loop(const struct vh_facts *facts);
+/* That the code of a vCPU which uses all the CPU time it gets is a loop that it cannot leave. */
+const struct vh_fact *vh_dead_loop(const struct vh_facts *facts);
 /* CPU time that the thread of vCPU n has used since it was created, 0 unknown. */
 int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu);
 /* Index of the first vCPU for which the fact holds, -1 for none. */

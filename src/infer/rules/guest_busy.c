@@ -19,6 +19,11 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v));
+			if (vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v) &&
+				vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v))
+				vh_at_most(j, VH_POSSIBLE,
+					"one of its vCPUs stands in a waiting loop with interrupts "
+					"off");
 		}
 	} else if (active && wakes) {
 		/* It works for a part of the time and sleeps in between: interrupts come and are
@@ -75,6 +80,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		weigh_vcpu(f, j, f->model->vcpus[i]->index);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
+	/* However hard the others work, until they need the one that is lost. */
+	vh_against(j, VH_PROOF, vh_dead_loop(f));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
 	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_TROUBLE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));

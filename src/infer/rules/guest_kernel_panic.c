@@ -17,13 +17,15 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
 			vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			parked = true;
+		/* That of a halted one stays where it is in health, too. */
+		if (vh_fact_of(f, VH_FACT_VCPU_BUSY, v))
+			vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 	}
 	vh_for(j, parked ? VH_PROOF : VH_STRONG, text);
 	if (parked) {
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_IRQS_OFF);
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_HLT);
 	}
-	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_RIP_FIXED));
 	vh_for(j, VH_STRONG, pause);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_BUSY));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_USER_MODE));

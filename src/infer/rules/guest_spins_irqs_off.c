@@ -6,10 +6,11 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 {
 	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, v);
 	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v);
+	const struct vh_fact *fixed = vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v);
 
 	vh_for(j, VH_STRONG, vh_runs_all_it_can(f, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
-	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
+	vh_for(j, VH_STRONG, fixed);
 	vh_for(j, VH_PROOF, closed);
 	vh_for(j, VH_STRONG, pause);
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, v));
@@ -20,6 +21,11 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 			"firmware and boot loaders work with interrupts off for a while, and its "
 			"code shows "
 			"no waiting loop");
+	/* A kernel sets up a big machine's memory so, for seconds. */
+	else if (!closed && !pause && !fixed)
+		vh_at_most(j, VH_POSSIBLE,
+			"it was not seen to stay in one place: a kernel at its start works with "
+			"interrupts off, too");
 }
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)

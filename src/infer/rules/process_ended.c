@@ -3,6 +3,8 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
+	if (!vh_fact(f, VH_FACT_PROCESS_GONE))
+		return;
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_PROCESS_GONE));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LOG_VMM_ERROR));
 	vh_next(j, "journalctl --since -10min | grep -iE 'qemu|oom|segfault|{pid}'",

@@ -54,7 +54,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_PAUSED));
 	vh_for(j, VH_PROOF, other);
-	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LIBVIRT_REASON));
+	if (other || vh_fact(f, VH_FACT_RUNSTATE_PAUSED) || all_held(f))
+		vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LIBVIRT_REASON));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
 	if (other) {
 		const struct held_state *known = held_state_of(f->model->monitor.run_state);

@@ -105,6 +105,45 @@ static void spin_with_interrupts_off(void **state VH_UNUSED)
 		"guest-spins-irqs-off", SPINNING, YES, VH_LIKELY);
 }
 
+/* A kernel at its start works with interrupts off, all over the place. */
+static void work_with_interrupts_off_is_no_spin(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+	struct vh_registers r = case_regs_linux(UINT64_C(0xffffffff81000100), 0, false, false);
+
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	look_again(c, 0, r, 0x1230);
+	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
+}
+
+/* However many other vCPUs work. */
+static struct vh_case *seven_work_beside(const char *code)
+{
+	struct vh_registers stuck = case_regs_linux(UINT64_C(0xffffffff81000100), 0, false, false);
+	struct vh_case *c = spinning(1, stuck, code);
+
+	c->vm->vcpus = 8;
+	for (int i = 1; i < 8; i++) {
+		struct vh_registers r = case_regs_linux(0x401000, 3, true, false);
+
+		case_busy_vcpu(c, i);
+		case_registers(c, i, r);
+		look_again(c, i, r, 0x1230);
+	}
+	return c;
+}
+
+static void one_lost_vcpu_of_many_is_a_hang(void **state VH_UNUSED)
+{
+	EXPECT(seven_work_beside("f390ebfc"), "guest-spins-irqs-off", SPINNING, YES, VH_CERTAIN);
+	/* A spinlock. */
+	EXPECT(seven_work_beside("f390803f0075f9"), "guest-spins-irqs-off", SPINNING, YES,
+		VH_LIKELY);
+}
+
 static void firmware_at_work_is_no_spin(void **state VH_UNUSED)
 {
 	/* in al,dx; test al,1; jz: polls a device */
@@ -181,6 +220,37 @@ static void encrypted_registers_are_not_read(void **state VH_UNUSED)
 	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
 }
 
+/* Sets what the thread of a vCPU has run since it was created. */
+static void set_run_time(struct vh_case *c, int vcpu, const char *schedstat)
+{
+	vh_auto_free char *subject = vh_asprintf("tid:%d", CASE_PID + 10 + vcpu);
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(case_looks); i++)
+		vh_evidence_set_data(vh_case_find(c, "task.schedstat", subject, case_looks[i]),
+			schedstat, strlen(schedstat));
+}
+
+/* Of an encrypted guest only the threads tell who was started: an idle CPU of a young guest has run
+ * as little as one that never was, but it is woken. */
+static void idle_cpus_of_an_encrypted_guest_were_started(void **state VH_UNUSED)
+{
+	struct vh_case *c;
+
+	for (unsigned wakeups = 0; wakeups <= 10; wakeups += 10) {
+		c = case_new(2);
+		c->vm->confidential = VH_CONF_SEV_ES;
+		case_main_thread(c);
+		case_busy_vcpu(c, 0);
+		case_halted_vcpu(c, 1, wakeups);
+		set_run_time(c, 1, "60000000 0 42\n");
+		case_status(c, "running", true);
+		struct judged j = judge(c);
+
+		assert_int_equal(vh_fact_count(j.facts, VH_FACT_AP_NEVER_STARTED), !wakeups);
+		drop(&j);
+	}
+}
+
 static void halted_for_ever(void **state VH_UNUSED)
 {
 	struct vh_case *c = case_new(2);
@@ -239,6 +309,19 @@ static void panic_on_the_console(void **state VH_UNUSED)
 	vh_evidence_set_number(e, "size", 100);
 	vh_evidence_set_number(e, "age_ns", VH_NS_PER_S * 60);
 	EXPECT(c, "guest-kernel-panic", DEAD, YES, VH_LIKELY);
+}
+
+/* The log is kept over a reboot, and a quiet boot writes no banner into it. */
+static void a_panic_before_the_login_prompt_is_over(void **state VH_UNUSED)
+{
+	struct vh_case *c = idle(case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 18);
+
+	look_again(c, 0, case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 0);
+	case_text(c, VH_FIRST, "log.serial", "/var/log/serial",
+		"[   71.2] Kernel panic - not syncing: Fatal exception\n"
+		"[   71.3] Rebooting in 10 seconds..\n\nDebian GNU/Linux 12 web ttyS0\n\n"
+		"web login: ");
+	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
 }
 
 static void busy_is_healthy(void **state VH_UNUSED)
@@ -392,6 +475,24 @@ static void process_is_traced(void **state VH_UNUSED)
 	EXPECT(c, "process-traced", STOPPED, YES, VH_CERTAIN);
 }
 
+/* strace stops threads too, and lets them go: one met so at both looks has gone on in between. */
+static void what_a_tracer_only_follows_goes_on(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+	struct vh_registers r = case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true);
+
+	case_thread(c, (struct case_thread){.tid = CASE_PID,
+			       .name = "qemu-system-x86",
+			       .state = 't',
+			       .tracer = 99,
+			       .voluntary_per_s = 300,
+			       .wchan = "ptrace_stop"});
+	case_halted_vcpu(c, 0, 18);
+	case_status(c, "running", true);
+	case_registers(c, 0, r);
+	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
+}
+
 static void frozen(void **state VH_UNUSED)
 {
 	/* v2: asleep, and looks idle */
@@ -540,6 +641,37 @@ static void page_that_does_not_come(void **state VH_UNUSED)
 	EXPECT(c, "vcpu-waits-for-page", BLOCKED, YES, VH_CERTAIN);
 }
 
+/* Post-copy goes on: any look meets a vCPU that waits, each time for another page. */
+static void pages_that_come_one_by_one(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.vcpu = 0,
+			       .run = 0.1,
+			       .voluntary_per_s = 200,
+			       .wchan = "handle_userfault",
+			       .syscall = CASE_KVM_RUN});
+	case_status(c, "running", true);
+	struct judged j = judge(c);
+
+	assert_int_not_equal(j.v->hung, VH_HUNG_YES);
+	assert_true(j.v->n_causes > 0);
+	drop(&j);
+	/* One that comes no more, beside one that is served. */
+	c = case_new(2);
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.vcpu = 0,
+			       .run = 0.1,
+			       .voluntary_per_s = 200,
+			       .wchan = "handle_userfault",
+			       .syscall = CASE_KVM_RUN});
+	case_thread(c, (struct case_thread){
+			       .vcpu = 1, .wchan = "handle_userfault", .syscall = CASE_KVM_RUN});
+	case_status(c, "running", true);
+	EXPECT(c, "vcpu-waits-for-page", BLOCKED, YES, VH_CERTAIN);
+}
+
 static void serial_that_nobody_reads(void **state VH_UNUSED)
 {
 	struct vh_case *c = case_new(1);
@@ -593,6 +725,25 @@ static void passive_verdicts(void **state VH_UNUSED)
 	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
 }
 
+/* A line in a log, and what libvirt says of a VM that runs, are no trace of these. */
+static void a_healthy_vm_has_no_far_fetched_causes(void **state VH_UNUSED)
+{
+	struct vh_case *c = idle(case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 18);
+
+	c->vm->libvirt.state = vh_strdup("running");
+	c->vm->libvirt.reason = vh_strdup("booted");
+	case_text(c, VH_FIRST, "log.qemu", "/var/log/vm.log", "qemu: Could not open x\n");
+	struct judged j = judge(c);
+
+	assert_non_null(vh_fact(j.facts, VH_FACT_LOG_VMM_ERROR));
+	assert_non_null(vh_fact(j.facts, VH_FACT_LIBVIRT_REASON));
+	for (size_t i = 0; i < j.v->n_causes; i++) {
+		assert_string_not_equal(j.v->causes[i]->rule->id, "process-ended");
+		assert_string_not_equal(j.v->causes[i]->rule->id, "vm-paused");
+	}
+	drop(&j);
+}
+
 static void nothing_seen_is_unknown(void **state VH_UNUSED)
 {
 	EXPECT(case_new(1), "unknown", UNKNOWN, UNKNOWN, 0);
@@ -602,6 +753,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(spin_with_interrupts_off),
+		cmocka_unit_test(work_with_interrupts_off_is_no_spin),
+		cmocka_unit_test(one_lost_vcpu_of_many_is_a_hang),
 		cmocka_unit_test(firmware_at_work_is_no_spin),
 		cmocka_unit_test(spin_with_interrupts_on),
 		cmocka_unit_test(a_kernel_that_polls_while_idle_is_not_called_hung),
@@ -610,10 +763,12 @@ int main(void)
 		cmocka_unit_test(boot_cpu_spins_alone),
 		cmocka_unit_test(started_cpus_are_seen),
 		cmocka_unit_test(encrypted_registers_are_not_read),
+		cmocka_unit_test(idle_cpus_of_an_encrypted_guest_were_started),
 		cmocka_unit_test(halted_for_ever),
 		cmocka_unit_test(idle_is_healthy),
 		cmocka_unit_test(nothing_to_boot),
 		cmocka_unit_test(panic_on_the_console),
+		cmocka_unit_test(a_panic_before_the_login_prompt_is_over),
 		cmocka_unit_test(busy_is_healthy),
 		cmocka_unit_test(the_vmm_holds_it),
 		cmocka_unit_test(a_vm_that_was_migrated_away_is_not_to_be_resumed),
@@ -621,6 +776,7 @@ int main(void)
 		cmocka_unit_test(no_space_names_the_drive),
 		cmocka_unit_test(process_is_stopped),
 		cmocka_unit_test(process_is_traced),
+		cmocka_unit_test(what_a_tracer_only_follows_goes_on),
 		cmocka_unit_test(frozen),
 		cmocka_unit_test(quota_and_rivals),
 		cmocka_unit_test(a_guest_that_is_slowed_is_told_so),
@@ -628,9 +784,11 @@ int main(void)
 		cmocka_unit_test(half_a_cpu_is_not_starved),
 		cmocka_unit_test(main_loop_blocked),
 		cmocka_unit_test(page_that_does_not_come),
+		cmocka_unit_test(pages_that_come_one_by_one),
 		cmocka_unit_test(serial_that_nobody_reads),
 		cmocka_unit_test(process_gone),
 		cmocka_unit_test(passive_verdicts),
+		cmocka_unit_test(a_healthy_vm_has_no_far_fetched_causes),
 		cmocka_unit_test(nothing_seen_is_unknown),
 	};
 
