@@ -2,6 +2,7 @@
 #include "api/quick.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/guard.h"
@@ -20,6 +21,7 @@ enum { BEFORE, AFTER };
 
 struct look {
 	bool seen;
+	bool absent; /* there was no such thread */
 	struct vh_procstat stat;
 	bool has_times;
 	uint64_t run_ns, wait_ns;
@@ -42,6 +44,7 @@ struct tasks_job {
 	size_t n;
 	struct {
 		char *path;
+		bool gone;
 		size_t n;
 		pid_t *tids;
 	} * vms;
@@ -56,6 +59,7 @@ static void tasks_run(struct vh_job *job)
 		struct dirent *entry;
 		uint64_t tid;
 
+		j->vms[i].gone = !dir && errno == ENOENT;
 		while (dir && (entry = readdir(dir)) && j->vms[i].n < THREADS_MAX)
 			if (vh_parse_u64(vh_str(entry->d_name), 10, &tid) && tid <= INT32_MAX)
 				VH_PUSH(j->vms[i].tids, j->vms[i].n) = (pid_t)tid;
@@ -76,7 +80,9 @@ static void tasks_destroy(struct vh_job *job)
 	free(j);
 }
 
-static struct thread *list_threads(struct vh_host *host, const struct vh_vm_list *list, size_t *n)
+/* gone[i]: there is no process of VM i. */
+static struct thread *list_threads(
+	struct vh_host *host, const struct vh_vm_list *list, bool *gone, size_t *n)
 {
 	struct vh_guard *guard = vh_guard_create();
 	struct tasks_job *j = vh_alloc(sizeof(*j));
@@ -92,13 +98,15 @@ static struct thread *list_threads(struct vh_host *host, const struct vh_vm_list
 		j->vms[i].path = vh_host_path(host, path);
 	}
 	if (vh_guard_call(guard, &j->job, vh_deadline_in(LIST_DEADLINE_NS))) {
-		for (size_t i = 0; i < list->n; i++)
+		for (size_t i = 0; i < list->n; i++) {
+			gone[i] = j->vms[i].gone;
 			for (size_t k = 0; k < j->vms[i].n; k++) {
 				struct thread *t = &VH_PUSH(threads, *n);
 
 				t->vm = i;
 				t->tid = j->vms[i].tids[k];
 			}
+		}
 		j->job.destroy(&j->job);
 	}
 	vh_guard_destroy(guard);
@@ -159,6 +167,7 @@ static void look(struct vh_host *host, const struct vh_vm_list *list, struct thr
 		struct vh_file_read *f = &files[i * each];
 		struct look *l = &threads[i].looks[round];
 
+		l->absent = f[STAT].out.status == VH_ABSENT;
 		l->seen = vh_procstat_parse(text_of(&f[STAT].out), &l->stat);
 		/* A captured host stands still. */
 		l->has_times =
@@ -183,6 +192,7 @@ static void look(struct vh_host *host, const struct vh_vm_list *list, struct thr
 /* What the threads of one VM were seen to do, counted. */
 struct tally {
 	const struct vh_vm *vm;
+	bool gone; /* its process, or its main thread */
 	size_t threads, stopped, frozen;
 	const struct thread *main, *traced, *blocked;
 	bool named;     /* threads are called "CPU n/KVM" */
@@ -281,6 +291,7 @@ static void count_thread(struct tally *sum, const struct thread *t)
 	double run = 0, wait = 0;
 	bool known = shares_of(t, &run, &wait);
 
+	sum->gone |= t->tid == sum->vm->id.pid && t->looks[AFTER].absent;
 	if (!t->looks[AFTER].seen)
 		return;
 	if (!is_kernel_worker(stat->name)) {
@@ -318,8 +329,11 @@ static void judge(const struct tally *sum, struct vh_quick *q)
 	/* Without names QEMU's RCU thread, always in a futex, is counted too. */
 	unsigned wanted = VH_MAX(sum->vm->vcpus, 1U) + !sum->named;
 
-	if (!sum->main || sum->main->looks[AFTER].stat.start_ticks != sum->vm->id.start_ticks ||
-		strchr("ZX", sum->main->looks[AFTER].stat.state))
+	if (!sum->main)
+		set_state(
+			q, sum->gone ? VH_STATE_DEAD : VH_STATE_UNKNOWN, sum->gone ? "ended" : "");
+	else if (sum->main->looks[AFTER].stat.start_ticks != sum->vm->id.start_ticks ||
+		 strchr("ZX", sum->main->looks[AFTER].stat.state))
 		set_state(q, VH_STATE_DEAD, "ended");
 	else if (sum->traced)
 		set_state(q, VH_STATE_STOPPED, "traced");
@@ -346,10 +360,10 @@ static void judge(const struct tally *sum, struct vh_quick *q)
 		set_state(q, VH_STATE_UNKNOWN, "");
 }
 
-static void judge_vm(const struct vh_vm *vm, const struct thread *threads, size_t n, int64_t up_ns,
-	struct vh_quick *q)
+static void judge_vm(const struct vh_vm *vm, bool gone, const struct thread *threads, size_t n,
+	int64_t up_ns, struct vh_quick *q)
 {
-	struct tally sum = {.vm = vm};
+	struct tally sum = {.vm = vm, .gone = gone};
 	int64_t started =
 		(int64_t)(vm->id.start_ticks * (uint64_t)(VH_NS_PER_S / sysconf(_SC_CLK_TCK)));
 
@@ -371,7 +385,8 @@ void vh_quick_look(struct vh_host *host, const struct vh_vm_list *list, int64_t 
 	size_t n;
 	int64_t began = vh_now_ns();
 	int64_t up_ns = vh_identity_uptime_ns(host, &(struct vh_identity){0});
-	struct thread *threads = list_threads(host, list, &n);
+	vh_auto_free bool *gone = vh_alloc(list->n + 1);
+	struct thread *threads = list_threads(host, list, gone, &n);
 
 	look(host, list, threads, n, BEFORE);
 	if (vh_host_is_live(host) && n)
@@ -382,7 +397,7 @@ void vh_quick_look(struct vh_host *host, const struct vh_vm_list *list, int64_t 
 
 		while (i < n && threads[i].vm == vm)
 			i++;
-		judge_vm(list->vms[vm], threads + first, i - first, up_ns, &out[vm]);
+		judge_vm(list->vms[vm], gone[vm], threads + first, i - first, up_ns, &out[vm]);
 	}
 	free(threads);
 }

@@ -2,6 +2,8 @@
 #include "api/quick.h"
 #include "tests/unit/test.h"
 
+#include <sys/stat.h>
+
 /* The captured host tests/hosts/made-farm: one look is all there is, so CPU use is unknown. */
 static void states_of_a_captured_host(void **state VH_UNUSED)
 {
@@ -50,9 +52,51 @@ static void states_of_a_captured_host(void **state VH_UNUSED)
 	vh_host_destroy(host);
 }
 
+/* What cannot be read is unknown, not dead. */
+static void what_cannot_be_read_is_unknown(void **state VH_UNUSED)
+{
+	static const char *const directories[] = {
+		"/proc", "/proc/77", "/proc/77/task", "/proc/77/task/77", "/proc/77/task/77/stat"};
+	char root[] = "/tmp/vmhang-test-XXXXXX";
+	struct vh_vm_list list = {0};
+	struct vh_quick quick;
+
+	assert_non_null(mkdtemp(root));
+	for (size_t i = 0; i < VH_ARRAY_SIZE(directories); i++) {
+		vh_auto_free char *path = vh_asprintf("%s%s", root, directories[i]);
+
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	VH_PUSH(list.vms, list.n) = vh_vm_new();
+	list.vms[0]->id.pid = 77;
+	struct vh_host *host = vh_host_create(root);
+
+	vh_quick_look(host, &list, 0, &quick);
+	assert_string_equal(vh_state_name(quick.state), "unknown");
+	for (size_t i = VH_ARRAY_SIZE(directories); i-- > 3;) {
+		vh_auto_free char *path = vh_asprintf("%s%s", root, directories[i]);
+
+		assert_int_equal(rmdir(path), 0);
+	}
+	/* Its last thread is gone; then itself. */
+	for (size_t i = 3; i-- > 0;) {
+		vh_auto_free char *path = vh_asprintf("%s%s", root, directories[i]);
+
+		assert_int_equal(rmdir(path), 0);
+		vh_quick_look(host, &list, 0, &quick);
+		assert_string_equal(vh_state_name(quick.state), "dead");
+	}
+	assert_int_equal(rmdir(root), 0);
+	vh_vm_list_free(&list);
+	vh_host_destroy(host);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(states_of_a_captured_host)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(states_of_a_captured_host),
+		cmocka_unit_test(what_cannot_be_read_is_unknown),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
