@@ -40,6 +40,19 @@ static void add_skipped(struct logs *logs, const char *source, const char *subje
 	vh_case_add_skipped(logs->c, logs->round, source, subject, where, reason);
 }
 
+static const char not_regular[] =
+	"it is no regular file: reading it would take what its reader waits for";
+
+/* A log that could not be read; takes r. */
+static void add_unread(struct logs *logs, const char *source, const char *subject,
+	const char *where, struct vh_reading *r)
+{
+	if (r->status == VH_FAILED && r->err == EINVAL)
+		add_skipped(logs, source, subject, where, not_regular);
+	else
+		vh_case_add_reading(logs->c, logs->round, source, subject, where, r);
+}
+
 static char *path_in_vm(const struct logs *logs, const char *path)
 {
 	return logs->c->vm->in_container
@@ -47,25 +60,37 @@ static char *path_in_vm(const struct logs *logs, const char *path)
 		       : vh_strdup(path);
 }
 
-/* The descriptor of the VM that is this file, as its path in /proc; NULL where it has none. */
-static char *descriptor_of(const struct logs *logs, const struct vh_reading *file)
+/* True where the link is to a file that might be it, by its name where `named` says so. */
+static bool is_candidate(struct vh_str target, const char *path, bool named)
 {
-	struct vh_str rest = {logs->descriptors.data, logs->descriptors.size}, line, number;
+	return vh_str_starts(target, "/") && !vh_str_starts(target, "/dev/") &&
+	       vh_str_is(target, path) == named;
+}
 
-	while (vh_next_line(&rest, &line)) {
-		vh_auto_reading struct vh_reading r = {0};
+/* The descriptor of the VM that is this file, as its path in /proc; NULL where it has none. Those
+ * of its name are tried first: a disk on a file server that is gone would cost a deadline each, and
+ * the first one that does ends the search (*timed_out). */
+static char *descriptor_of(
+	const struct logs *logs, const char *name, const struct vh_reading *file, bool *timed_out)
+{
+	for (int others = 0; others < 2; others++) {
+		struct vh_str rest = {logs->descriptors.data, logs->descriptors.size}, line, number;
 
-		if (!vh_next_part(&line, '\t', &number) || !line.n || line.s[0] != '/' ||
-			vh_str_starts(line, "/dev/"))
-			continue;
-		char *path = vh_asprintf(
-			"/proc/%d/fd/%.*s", (int)logs->c->vm->id.pid, (int)number.n, number.s);
+		while (!*timed_out && vh_next_line(&rest, &line)) {
+			vh_auto_reading struct vh_reading r = {0};
 
-		vh_host_read_tail(logs->host, 0, &r, "%s", path);
-		if (vh_status_has_data(r.status) && r.device == file->device &&
-			r.inode == file->inode)
-			return path;
-		free(path);
+			if (!vh_next_part(&line, '\t', &number) ||
+				!is_candidate(line, name, !others))
+				continue;
+			vh_auto_free char *path = vh_asprintf("/proc/%d/fd/%.*s",
+				(int)logs->c->vm->id.pid, (int)number.n, number.s);
+
+			vh_host_read_tail(logs->host, 0, &r, "%s", path);
+			if (vh_status_has_data(r.status) && r.device == file->device &&
+				r.inode == file->inode)
+				return vh_strdup(path);
+			*timed_out = r.status == VH_TIMED_OUT;
+		}
 	}
 	return NULL;
 }
@@ -80,19 +105,28 @@ static void add_claimed(struct logs *logs, const char *source, const char *path)
 {
 	vh_auto_free char *where = path_in_vm(logs, path);
 	vh_auto_reading struct vh_reading file = {0};
+	bool timed_out = false;
 
-	if (vh_host_is_live(logs->host) && vh_status_has_data(logs->descriptors.status))
-		vh_host_read_tail(logs->host, 0, &file, "%s", where);
-	if (!file.inode) {
+	if (!vh_host_is_live(logs->host) || !vh_status_has_data(logs->descriptors.status)) {
 		add_log(logs, source, path, NULL);
 		return;
 	}
-	vh_auto_free char *via = descriptor_of(logs, &file);
+	vh_host_read_tail(logs->host, 0, &file, "%s", where);
+	/* Not read again: by then the name may lead elsewhere. */
+	if (!vh_status_has_data(file.status)) {
+		add_unread(logs, source, path, where, &file);
+		return;
+	}
+	vh_auto_free char *via = descriptor_of(logs, path, &file, &timed_out);
 
 	if (via)
 		add_log(logs, source, path, via);
 	else
-		add_skipped(logs, source, path, where, "the VM does not have that file open");
+		add_skipped(logs, source, path, where,
+			timed_out ? "whether the VM has that file open cannot be told: another of "
+				    "its "
+				    "files does not answer"
+				  : "the VM does not have that file open");
 }
 
 /* A path as the command line gives it, which may be relative to QEMU's working directory. */
@@ -213,11 +247,16 @@ static void add_descriptors(struct logs *logs)
 			add_descriptor(logs, number, line);
 }
 
-/* What the first look found, whether it is still open or not. */
+/* What the first look found, whether it is still open or not. Of a live host only what was read:
+ * what was not there then need not be the VM's now. */
 static void add_found(struct logs *logs)
 {
+	bool all = !vh_host_is_live(logs->host);
+
 	vh_case_foreach (logs->c, e)
-		if (e->round == VH_FIRST && e->status != VH_SKIPPED && vh_prefix(e->source, "log."))
+		if (e->round == VH_FIRST && e->status != VH_SKIPPED &&
+			vh_prefix(e->source, "log.") &&
+			(all || vh_status_has_data(e->status) || e->status == VH_TIMED_OUT))
 			add_log(logs, !strcmp(e->source, "log.qemu") ? "log.qemu" : "log.serial",
 				e->subject,
 				vh_prefix(e->where, "/proc/") && strstr(e->where, "/fd/") ? e->where
@@ -278,9 +317,8 @@ static void read_log(const struct logs *logs, const struct log *log)
 	}
 	if (r.status == VH_FAILED && r.err == EINVAL) {
 		if (!before)
-			vh_case_add_skipped(c, logs->round, log->source, log->path, where,
-				"it is no regular file: reading it would take what its reader "
-				"waits for");
+			vh_case_add_skipped(
+				c, logs->round, log->source, log->path, where, not_regular);
 		return;
 	}
 	if (unchanged) {
