@@ -217,6 +217,18 @@ static int connect_tcp(const struct sockaddr_storage *to, socklen_t size, struct
 	return -err;
 }
 
+/* True where loopback means the same here and in the VM; where that cannot be told it is believed.
+ */
+static bool same_network(struct vh_host *host, pid_t pid)
+{
+	vh_auto_reading struct vh_reading theirs = {0}, ours = {0};
+
+	vh_host_readlink(host, &theirs, "/proc/%d/ns/net", (int)pid);
+	vh_host_readlink(host, &ours, "/proc/self/ns/net");
+	return !vh_status_has_data(theirs.status) || !vh_status_has_data(ours.status) ||
+	       vh_streq(theirs.data, ours.data);
+}
+
 bool vh_endpoint_usable(const char *address)
 {
 	struct sockaddr_storage to;
@@ -236,6 +248,12 @@ int vh_endpoint_connect(struct vh_host *host, struct vh_guard *guard, pid_t pid,
 
 	if (!vh_endpoint_usable(address)) {
 		*why = vh_asprintf("%s is nothing that vmhang can connect to", address);
+		return -EINVAL;
+	}
+	if (vh_prefix(address, "tcp:") && !same_network(host, pid)) {
+		*why = vh_asprintf("%s is in another network namespace: here it would be another "
+				   "program's",
+			address);
 		return -EINVAL;
 	}
 	if (vh_prefix(address, "unix:"))

@@ -77,6 +77,14 @@ static void put_file(const struct place *p, const char *path, const char *text)
 	fclose(f);
 }
 
+static void put_link(const struct place *p, const char *path, const char *target)
+{
+	vh_auto_free char *name = vh_asprintf("%s%s", p->dir, path);
+
+	unlink(name);
+	assert_int_equal(symlink(target, name), 0);
+}
+
 /* Runs the server on socket `name` of a directory below the process's root. */
 static void serve(struct place *p, const char *directory, const char *name, const char *script,
 	const char *const behaviours[])
@@ -433,6 +441,14 @@ static void tcp_on_this_machine(void **state VH_UNUSED)
 	expect_connect(&p, numeric, VH_QMP_NO_GREETING, ETIMEDOUT);
 	expect_connect(&p, named, VH_QMP_NO_GREETING, ETIMEDOUT);
 	expect_connect(&p, any, VH_QMP_NO_GREETING, ETIMEDOUT);
+	/* Of a VM in another network namespace it would be somebody else's. */
+	make_directories(p.dir, "/proc/4711/ns");
+	make_directories(p.dir, "/proc/self/ns");
+	put_link(&p, "/proc/self/ns/net", "net:[1]");
+	put_link(&p, "/proc/4711/ns/net", "net:[1]");
+	expect_connect(&p, numeric, VH_QMP_NO_GREETING, ETIMEDOUT);
+	put_link(&p, "/proc/4711/ns/net", "net:[2]");
+	expect_connect(&p, numeric, VH_QMP_NO_SOCKET, EINVAL);
 	close(fd);
 	place_free(&p);
 }
