@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -89,7 +90,7 @@ static void ask_picture(struct vh_session *s, const char *path, bool png, struct
 	vh_session_ask(s, "screendump", arguments, a);
 }
 
-void vh_session_take_screendump(struct vh_session *s)
+static void take(struct vh_session *s)
 {
 	char directory[] = VH_PICTURE_DIRECTORY "/vmhang-XXXXXX";
 	vh_auto_qmp_answer struct vh_qmp_answer a = {0};
@@ -125,4 +126,19 @@ void vh_session_take_screendump(struct vh_session *s)
 	unlink(path);
 	rmdir(directory);
 	e->took_ns = vh_now_ns() - a.at_ns;
+}
+
+/* Ctrl-C would leave the directory behind: it comes a moment later, when a step's deadline has
+ * passed at the latest. */
+void vh_session_take_screendump(struct vh_session *s)
+{
+	sigset_t stop, old;
+
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &stop, &old);
+	take(s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
