@@ -148,7 +148,7 @@ enum vh_monitor_state {
 	VH_MONITOR_BUSY,      /* another client holds it: connected, no greeting */
 	VH_MONITOR_REFUSED,   /* nobody listens, backlog full, no permission */
 	VH_MONITOR_SILENT,    /* greeted or connected, but no answer to query-status */
-	VH_MONITOR_BROKEN,    /* what it said is not QMP */
+	VH_MONITOR_BROKEN,    /* closed on us, an error, or what it said is not QMP */
 	VH_MONITOR_ANSWERED,
 	VH_N_MONITOR_STATE
 };

@@ -39,8 +39,12 @@ static enum vh_monitor_state from_status(const struct vh_evidence *e, bool told)
 	case VH_DENIED:
 	case VH_ABSENT:
 		return VH_MONITOR_REFUSED;
+	case VH_TIMED_OUT:
+		return VH_MONITOR_SILENT;
 	default:
-		return e->err == EPROTO ? VH_MONITOR_BROKEN : VH_MONITOR_SILENT;
+		/* Closed on us, an error for an answer, or no answer of the protocol: whatever it
+		 * is, it is not a main loop that is stuck. */
+		return VH_MONITOR_BROKEN;
 	}
 }
 

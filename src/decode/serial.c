@@ -89,11 +89,17 @@ static bool blocked_in_write(const struct vh_decoder *d, const struct vh_thread 
 
 static bool naps(const struct vh_decoder *d, const struct vh_thread *t)
 {
-	/* Between two naps it runs for a moment, and may be seen so. */
-	bool sleeps = t->first.wait == VH_WAIT_SLEEP || t->last.wait == VH_WAIT_SLEEP ||
-		      t->after.wait == VH_WAIT_SLEEP;
+	const struct vh_thread_sample *looks[] = {&t->first, &t->last, &t->after};
+	bool sleeps = false, in_guest = false;
 
-	return t->role == VH_ROLE_VCPU && sleeps && t->switches_per_s > NAPS_PER_S &&
+	for (size_t i = 0; i < VH_ARRAY_SIZE(looks); i++) {
+		sleeps |= looks[i]->wait == VH_WAIT_SLEEP;
+		in_guest |= looks[i]->in_kvm_run;
+	}
+	/* Between two naps it runs for a moment, and each look may meet it so. */
+	if (!sleeps && (in_guest || d->m->monitor.state != VH_MONITOR_SILENT))
+		return false;
+	return t->role == VH_ROLE_VCPU && t->switches_per_s > NAPS_PER_S &&
 	       d->m->monitor.state != VH_MONITOR_ANSWERED && can_fill_up(d);
 }
 

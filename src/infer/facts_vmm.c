@@ -16,8 +16,7 @@ static void monitor_facts(struct vh_facts *facts)
 		{VH_MONITOR_SILENT, VH_FACT_MONITOR_SILENT,
 			"the monitor took the connection and does not answer"},
 		{VH_MONITOR_BUSY, VH_FACT_MONITOR_BUSY, "another client holds the monitor"},
-		{VH_MONITOR_BROKEN, VH_FACT_MONITOR_BROKEN,
-			"what the monitor says is not the monitor protocol"},
+		{VH_MONITOR_BROKEN, VH_FACT_MONITOR_BROKEN, "the monitor does not behave as one"},
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
