@@ -79,6 +79,27 @@ static const char *wait_text(enum vh_wait wait)
 	}
 }
 
+/* One and the same wait at both looks: the thread was not even woken in between. */
+static bool waits_all_the_time(const struct vh_thread *t)
+{
+	return t->first.seen && t->last.seen && t->first.wait == t->wait &&
+	       t->last.wait == t->wait && t->first.has_switches && t->last.has_switches &&
+	       t->first.voluntary == t->last.voluntary &&
+	       t->first.involuntary == t->last.involuntary;
+}
+
+static void storage_silent_fact(struct vh_facts *facts, const struct vh_thread *t, const char *on)
+{
+	if (!waits_all_the_time(t))
+		return;
+	struct vh_fact *f = vh_fact_add(facts, VH_FACT_STORAGE_SILENT, -1, t->tid,
+		"storage did not answer thread %d (%s) during the whole window%s", (int)t->tid,
+		t->name, on);
+
+	vh_fact_ground(facts, f, "task.wchan", vh_subject_tid(t->tid).s);
+	vh_fact_ground(facts, f, "task.status", vh_subject_tid(t->tid).s);
+}
+
 static void thread_facts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
@@ -100,10 +121,12 @@ static void thread_facts(struct vh_facts *facts)
 				"the main loop is blocked and waits for %s (%s)%s", what, wchan,
 				on);
 		else if (t->role != VH_ROLE_VCPU && t->role != VH_ROLE_KERNEL &&
-			 (t->wait == VH_WAIT_FUSE || t->wait == VH_WAIT_DISK))
+			 (t->wait == VH_WAIT_FUSE || t->wait == VH_WAIT_DISK)) {
 			f = vh_fact_add(facts, VH_FACT_THREAD_ON_STORAGE, -1, t->tid,
 				"thread %d (%s) waits for %s (%s)%s", (int)t->tid, t->name, what,
 				wchan, on);
+			storage_silent_fact(facts, t, on);
+		}
 		if (!f)
 			continue;
 		vh_fact_ground(facts, f, "task.wchan", vh_subject_tid(t->tid).s);

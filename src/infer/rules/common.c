@@ -149,6 +149,14 @@ void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const
 	vh_next(j, NULL, "%s (monitor command \"%s\")", text, qmp);
 }
 
+void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts)
+{
+	if (vh_fact(facts, VH_FACT_STORAGE_SILENT))
+		vh_at_most(j, VH_POSSIBLE,
+			"a request to its storage got no answer during the whole window: what runs "
+			"in the guest may wait for it");
+}
+
 void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts)
 {
 	vh_next(j, "vmhang diagnose {name} --save {name}.vmhang",

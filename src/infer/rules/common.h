@@ -38,5 +38,7 @@ void vh_title_of_spin(
 /* A next step that gives the VMM a monitor command, in the way that this VM's monitor allows. */
 void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
 	const char *qmp, const char *text);
+/* No guest is called healthy while a request to its storage hangs: what waits for it is inside. */
+void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts);
 /* The steps that every cause inside of a guest ends with: keep the evidence, then restart. */
 void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts);

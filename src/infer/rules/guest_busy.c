@@ -87,6 +87,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_WAITS_ON_SERIAL));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
+	vh_doubt_health_without_storage(j, f);
 	const struct vh_fact *busy = vh_fact(f, VH_FACT_VCPU_BUSY);
 
 	const struct vh_fact *slowed = slowed_vcpu(f);

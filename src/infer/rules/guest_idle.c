@@ -38,6 +38,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_TROUBLE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_THREAD_ON_STORAGE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
+	vh_doubt_health_without_storage(j, f);
 	if (vh_registers_known(f, 0) && vh_boot_cpu_in_firmware(f) && vh_fact(f, VH_FACT_VCPU_HLT))
 		vh_at_most(j, VH_LIKELY,
 			"it idles in firmware or a boot loader: an operating system should run by "

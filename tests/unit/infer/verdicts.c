@@ -542,6 +542,37 @@ static void quota_and_rivals(void **state VH_UNUSED)
 	EXPECT(starved(), "cpu-starved", STARVED, YES, VH_CERTAIN);
 }
 
+static struct vh_case *idle_with_a_worker_on_fuse(uint64_t switches_per_s)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, 100);
+	case_thread(c, (struct case_thread){.tid = CASE_PID + 30,
+			       .name = "worker",
+			       .wchan = "request_wait_answer",
+			       .voluntary_per_s = switches_per_s,
+			       .syscall = "17 0xc 0x7f00 0x200 0x8000 0x0 0x0 0x7f00 0x7f01\n"});
+	case_status(c, "running", true);
+	case_registers(c, 0, case_regs_linux(UINT64_C(0xffffffff81000100), 0, true, true));
+	return c;
+}
+
+static void a_guest_whose_disk_hangs_is_not_called_healthy(void **state VH_UNUSED)
+{
+	struct judged j = judge(idle_with_a_worker_on_fuse(0));
+
+	assert_null(j.v->cause);
+	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
+	assert_non_null(strstr(j.v->headline, "storage did not answer"));
+	drop(&j);
+	/* One request after the other: slow perhaps, but it answers. */
+	j = judge(idle_with_a_worker_on_fuse(40));
+	assert_string_equal(j.v->cause->rule->id, "guest-idle");
+	assert_int_equal(j.v->hung, VH_HUNG_NO);
+	drop(&j);
+}
+
 /* A guest that a quota slows is healthy, but "at full load" would hide what it suffers from. */
 static void a_guest_that_is_slowed_is_told_so(void **state VH_UNUSED)
 {
@@ -779,6 +810,7 @@ int main(void)
 		cmocka_unit_test(what_a_tracer_only_follows_goes_on),
 		cmocka_unit_test(frozen),
 		cmocka_unit_test(quota_and_rivals),
+		cmocka_unit_test(a_guest_whose_disk_hangs_is_not_called_healthy),
 		cmocka_unit_test(a_guest_that_is_slowed_is_told_so),
 		cmocka_unit_test(starved_in_a_dead_loop_is_both),
 		cmocka_unit_test(half_a_cpu_is_not_starved),
