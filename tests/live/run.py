@@ -57,7 +57,8 @@ class Table:
 class Vmhang:
     def __init__(self, program):
         self.program = program
-        self.schema = load_schema()
+        self.schema = load_schema("report")
+        self.list_schema = load_schema("list")
 
     def run(self, *arguments, seconds=60):
         return subprocess.run([self.program, *map(str, arguments)], stdin=subprocess.DEVNULL,
@@ -76,10 +77,10 @@ class Vmhang:
         return report, done.returncode, problems + self.schema(report)
 
 
-def load_schema():
-    """A function that tells where a report breaks the schema."""
+def load_schema(name):
+    """A function that tells where a JSON text breaks docs/NAME.schema.json."""
     import jsonschema
-    schema = json.loads((TOP / "docs" / "report.schema.json").read_text())
+    schema = json.loads((TOP / "docs" / f"{name}.schema.json").read_text())
     kind = jsonschema.validators.validator_for(schema)
     kind.check_schema(schema)
     validator = kind(schema)
@@ -136,6 +137,14 @@ def saved_problems(vmhang, case, report, status):
     return problems
 
 
+def list_problems(vmhang, vm):
+    """`vmhang list` has the VM, once, as its schema says."""
+    done = vmhang.run("list", "--json", "--no-libvirt")
+    listed = json.loads(done.stdout)
+    count = sum(entry["pid"] == vm.pid for entry in listed["vms"])
+    return vmhang.list_schema(listed) + ([] if count == 1 else [f"listed {count} times"])
+
+
 def status_of(scenario, vm):
     return vm.qmp.status() if scenario.asks else None
 
@@ -151,6 +160,7 @@ def probe(vmhang, scenario, stage, vm):
         return None, seconds, problems
     problems += verdict_problems(scenario.expect, report, status)
     problems += saved_problems(vmhang, case, report, status)
+    problems += list_problems(vmhang, vm)
     if scenario.monitor and report["monitor"]["state"] != scenario.monitor:
         problems.append(f"monitor is {report['monitor']['state']}, not {scenario.monitor}")
     # A VM that the host holds back answers late, or not at all.
