@@ -364,7 +364,7 @@ static void ask_last(struct vh_session *s)
 	vh_host_read(s->host, 4u << 20, &mounts, "/proc/%d/mountinfo", (int)s->c->vm->id.pid);
 	struct vh_str text = {mounts.data, mounts.size};
 
-	vh_outlook_add_mounts(&s->outlook, s->c, vh_status_has_data(mounts.status) ? &text : NULL);
+	vh_outlook_add_mounts(&s->outlook, s->c, mounts.status == VH_OK ? &text : NULL);
 	vh_outlook_add_blockstats(&s->outlook, s->blockstats[0], s->blockstats[1]);
 	if (screen && screen->status == VH_OK)
 		vh_outlook_object(&s->outlook, VH_NEED_FILE,

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "collect/mounts.h"
+
 struct task {
 	uint64_t tid;
 	struct vh_procstat stat; /* state 0: not read */
@@ -390,78 +392,17 @@ static bool is_remote(struct vh_str type)
 	return vh_str_starts(type, "fuse");
 }
 
-/* mountinfo writes blanks and backslashes as \ooo. */
-static char *unescape_octal(struct vh_str s)
-{
-	char *out = vh_alloc(s.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.s[i] == '\\' && i + 3 < s.n && s.s[i + 1] >= '0' && s.s[i + 1] <= '3') {
-			out[n++] = (char)((s.s[i + 1] - '0') << 6 | (s.s[i + 2] & 7) << 3 |
-					  (s.s[i + 3] & 7));
-			i += 3;
-		} else
-			out[n++] = s.s[i];
-	}
-	return out;
-}
-
-/* The fields of a mountinfo line that matter: the mount point (5) and, behind " - ", the type. */
-static bool parse_mount(struct vh_str line, struct vh_str *point, struct vh_str *type)
-{
-	struct vh_str rest = line;
-	ssize_t dash = vh_str_find(line, " - ");
-
-	for (int field = 1; field <= 5; field++)
-		if (!vh_next_word(&rest, point))
-			return false;
-	if (dash < 0)
-		return false;
-	rest = (struct vh_str){line.s + dash + 3, line.n - dash - 3};
-	return vh_next_word(&rest, type);
-}
-
-static bool lies_under(const char *path, const char *point)
-{
-	size_t n = strlen(point);
-
-	if (vh_streq(point, "/"))
-		return path[0] == '/';
-	return vh_prefix(path, point) && (path[n] == '/' || !path[n]);
-}
-
-/* The type of the file system that a path lies on; the caller frees it. NULL if unknown. */
-static char *filesystem_of(struct vh_str mountinfo, const char *path)
-{
-	struct vh_str line, point, type, best = {0};
-	size_t longest = 0;
-
-	while (vh_next_line(&mountinfo, &line)) {
-		if (!parse_mount(line, &point, &type))
-			continue;
-		vh_auto_free char *plain = unescape_octal(point);
-
-		/* Of two mounts on one point the later one covers the earlier. */
-		if (lies_under(path, plain) && strlen(plain) >= longest) {
-			longest = strlen(plain);
-			best = type;
-		}
-	}
-	return longest ? vh_str_dup(best) : NULL;
-}
-
 static void object_to_path(
-	struct vh_outlook *o, enum vh_need need, struct vh_str mountinfo, const char *path)
+	struct vh_outlook *o, enum vh_need need, const struct vh_mounts *mounts, const char *path)
 {
-	vh_auto_free char *type = filesystem_of(mountinfo, path);
+	const struct vh_mount *mount = vh_mounts_of_path(mounts, path);
 
-	if (!type || !is_remote(vh_str(type)))
+	if (!mount || !is_remote(vh_str(mount->type)))
 		return;
 	vh_auto_free char *shown = vh_escaped(path);
 
 	vh_outlook_object(o, need, "%s lies on %s, which can stall: the question could hang the VM",
-		shown, type);
+		shown, mount->type);
 }
 
 /* "nbd://host", "rbd:pool/x", "json:{...}": a block driver, not a file. */
@@ -478,14 +419,18 @@ void vh_outlook_add_mounts(
 	const struct vh_evidence *fds = vh_case_find_data(c, "proc.fd", NULL, VH_N_ROUND);
 	struct vh_str rest = vh_evidence_text(fds), line, number;
 
-	if (!mountinfo) {
+	vh_auto_mounts struct vh_mounts mounts = {.status = VH_ABSENT};
+
+	if (mountinfo)
+		vh_mounts_parse(*mountinfo, &mounts);
+	if (mounts.status != VH_OK) {
 		vh_outlook_object(o, VH_NEED_LOCAL_FILES,
 			"the VM's mounts cannot be read, so its drives may lie on something that "
 			"stalls");
 		vh_outlook_object(o, VH_NEED_FILE, "the VM's mounts cannot be read");
 		return;
 	}
-	object_to_path(o, VH_NEED_FILE, *mountinfo, VH_PICTURE_DIRECTORY);
+	object_to_path(o, VH_NEED_FILE, &mounts, VH_PICTURE_DIRECTORY);
 	for (size_t i = 0; i < c->vm->n_drives; i++) {
 		const char *file = c->vm->drives[i].file;
 		vh_auto_free char *shown = vh_escaped(file);
@@ -494,7 +439,7 @@ void vh_outlook_add_mounts(
 			vh_outlook_object(o, VH_NEED_LOCAL_FILES,
 				"the drive %s is not a local file: its server can stall", shown);
 		else if (file)
-			object_to_path(o, VH_NEED_LOCAL_FILES, *mountinfo,
+			object_to_path(o, VH_NEED_LOCAL_FILES, &mounts,
 				file + (vh_prefix(file, "file:") ? 5 : 0));
 	}
 	/* Open files have their links resolved, and hold the backing chain too. */
@@ -503,7 +448,7 @@ void vh_outlook_add_mounts(
 			continue;
 		vh_auto_free char *path = vh_str_dup(line);
 
-		object_to_path(o, VH_NEED_LOCAL_FILES, *mountinfo, path);
+		object_to_path(o, VH_NEED_LOCAL_FILES, &mounts, path);
 	}
 }
 

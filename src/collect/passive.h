@@ -6,6 +6,7 @@
 #pragma once
 
 #include "collect/collect.h"
+#include "collect/mounts.h"
 
 extern const struct vh_collector vh_collect_threads;
 extern const struct vh_collector vh_collect_process;
@@ -52,22 +53,3 @@ void vh_batch_read(struct vh_host *host, struct vh_batch *b);
 void vh_batch_to_case(struct vh_batch *b, struct vh_case *c, enum vh_round round);
 void vh_batch_free(struct vh_batch *b);
 #define vh_auto_batch __attribute__((cleanup(vh_batch_free)))
-
-/* A mount of /proc/self/mountinfo (proc(5)). */
-struct vh_mount {
-	char *root;  /* of the mount within its file system */
-	char *point; /* unescaped */
-	char *type;
-	char *options; /* of the file system: a v1 cgroup's controllers */
-};
-struct vh_mounts {
-	struct vh_mount *list;
-	size_t n;
-	enum vh_status status;
-};
-void vh_mounts_read(struct vh_host *host, struct vh_mounts *out);
-void vh_mounts_free(struct vh_mounts *mounts);
-#define vh_auto_mounts __attribute__((cleanup(vh_mounts_free)))
-/* The first mount of a type whose comma-separated options contain one; option NULL: any. */
-const struct vh_mount *vh_mounts_find(
-	const struct vh_mounts *mounts, const char *type, const char *option);

@@ -39,7 +39,7 @@ void vh_outlook_object(struct vh_outlook *o, enum vh_need need, const char *fmt,
 /* What is learned from the monitor itself. */
 void vh_outlook_add_confidential(struct vh_outlook *o, enum vh_conf_kind kind);
 void vh_outlook_add_run_state(struct vh_outlook *o, const char *run_state);
-/* mountinfo as in /proc/PID/mountinfo; NULL: it could not be read. */
+/* mountinfo as in /proc/PID/mountinfo, whole; NULL: it could not be read. */
 #define VH_PICTURE_DIRECTORY "/tmp" /* where QEMU may be asked to write its screen to */
 void vh_outlook_add_mounts(
 	struct vh_outlook *o, const struct vh_case *c, const struct vh_str *mountinfo);
