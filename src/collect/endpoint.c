@@ -120,11 +120,25 @@ static char *explain(const char *address, int err)
 	case EACCES:
 	case EPERM:
 		return vh_asprintf("permission denied on %s: run as root", address);
+	case ENOTCONN:
+		return vh_asprintf("%s is another process's socket by now", address);
 	case ETIMEDOUT:
 		return vh_asprintf("connecting to %s did not end within its deadline", address);
 	default:
 		return vh_asprintf("connecting to %s: %s", address, strerror(err));
 	}
+}
+
+/* True where the socket is another process's that took the path over: QEMU removes what is in the
+ * way of its own. Whoever called listen() counts (unix(7), SO_PEERCRED); 0 is a process that has no
+ * number here. */
+static bool is_of_another(int fd, pid_t pid)
+{
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0 &&
+	       peer.pid != pid;
 }
 
 static int connect_unix(struct vh_host *host, struct vh_guard *guard, pid_t pid, const char *path,
@@ -146,7 +160,10 @@ static int connect_unix(struct vh_host *host, struct vh_guard *guard, pid_t pid,
 
 	j->fd = -1;
 	j->job.destroy(&j->job);
-	return fd;
+	if (fd < 0 || !vh_host_is_live(host) || !is_of_another(fd, pid))
+		return fd;
+	close(fd);
+	return -ENOTCONN;
 }
 
 /* "host:port" where host is this machine; an empty or wildcard host is where a server listens on

@@ -16,6 +16,7 @@
  *   -ENOENT, -ENOTDIR   no such socket              -EAGAIN     its backlog is full
  *   -ECONNREFUSED       nobody listens on it        -EACCES     not ours to use
  *   -ETIMEDOUT          the look-up or the connect did not end by the deadline
+ *   -ENOTCONN           it is another process's by now
  *   -EINVAL             no address that can be connected to from here
  */
 int vh_endpoint_connect(struct vh_host *host, struct vh_guard *guard, pid_t pid,

@@ -400,6 +400,27 @@ static void a_socket_of_somebody_else(void **state VH_UNUSED)
 	place_free(&p);
 }
 
+/* Two VMs of one socket path: the later one has it. */
+static void a_socket_that_another_process_took_over(void **state VH_UNUSED)
+{
+	struct place p = place_new();
+	int fd = listen_unix(&p, "/run/q", 4);
+	vh_auto_free char *address = vh_asprintf("unix:%s/proc/4711/root/run/q", p.dir);
+
+	vh_host_destroy(p.host);
+	p.host = vh_host_create(NULL);
+	for (int other = 0; other < 2; other++) {
+		vh_auto_qmp_answer struct vh_qmp_answer a = {0};
+
+		assert_null(vh_qmp_connect(p.host, p.guard, other ? getppid() : getpid(), address,
+			vh_deadline_in(STEP_MS * VH_NS_PER_MS), &a));
+		assert_int_equal(a.outcome, other ? VH_QMP_UNCONNECTED : VH_QMP_NO_GREETING);
+		assert_int_equal(a.err, other ? ENOTCONN : ETIMEDOUT);
+	}
+	close(fd);
+	place_free(&p);
+}
+
 static void a_full_backlog_is_busy(void **state VH_UNUSED)
 {
 	struct place p = place_new();
@@ -846,6 +867,7 @@ int main(void)
 		cmocka_unit_test(numbers_beyond_64_bits_do_no_harm),
 		cmocka_unit_test(sockets_that_cannot_be_connected),
 		cmocka_unit_test(a_socket_of_somebody_else),
+		cmocka_unit_test(a_socket_that_another_process_took_over),
 		cmocka_unit_test(a_full_backlog_is_busy),
 		cmocka_unit_test(tcp_on_this_machine),
 		cmocka_unit_test(paths_of_containers),
