@@ -117,6 +117,17 @@ static void add_monitor(struct vh_view *v, const struct vh_model *m)
 			mon->events[i].text ? mon->events[i].text : "");
 }
 
+/* "1200 (+3)"; without a first look, or where it counted on from less, the number alone. */
+static void add_operations(
+	struct vh_view_section *s, bool has_first, const uint64_t operations[2], int last)
+{
+	if (has_first && operations[last] >= operations[0])
+		vh_view_cell(s, "%" PRIu64 " (+%" PRIu64 ")", operations[last],
+			operations[last] - operations[0]);
+	else
+		vh_view_cell(s, "%" PRIu64, operations[last]);
+}
+
 static void add_drives(struct vh_view *v, const struct vh_model *m)
 {
 	static const struct vh_view_column columns[] = {{"DRIVE", false}, {"I/O STATUS", false},
@@ -132,12 +143,8 @@ static void add_drives(struct vh_view *v, const struct vh_model *m)
 		vh_view_cell(s, "%s", d->name ? d->name : "");
 		vh_view_cell(s, "%s", d->io_status ? d->io_status : "");
 		if (d->has_stats[last]) {
-			uint64_t reads = d->rd_ops[last], writes = d->wr_ops[last];
-
-			vh_view_cell(s, "%" PRIu64 " (+%" PRIu64 ")", reads,
-				last ? reads - d->rd_ops[0] : 0);
-			vh_view_cell(s, "%" PRIu64 " (+%" PRIu64 ")", writes,
-				last ? writes - d->wr_ops[0] : 0);
+			add_operations(s, d->has_stats[0], d->rd_ops, last);
+			add_operations(s, d->has_stats[0], d->wr_ops, last);
 			vh_view_cell(s, "%" PRIu64, d->failed);
 		} else {
 			for (int k = 0; k < 3; k++)
