@@ -266,6 +266,10 @@ static bool shares_of(const struct thread *t, double *run, double *wait)
 		return false;
 	*run = (double)(b->run_ns - a->run_ns) / (double)ns;
 	*wait = (double)(b->wait_ns - a->wait_ns) / (double)ns;
+	/* The kernel adds a wait when it ends: ready at both looks, with nothing to show for it, is
+	 * a wait that lasts (decode/threads.c). */
+	if (a->stat.state == 'R' && b->stat.state == 'R' && *run + *wait < 1 - STARVED_SHARE)
+		*wait = 1 - *run;
 	return true;
 }
 
