@@ -347,15 +347,20 @@ static void tell_load(struct vh_buf *line, const struct vh_facts *facts)
 static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	vh_auto_buf struct vh_buf line = {0};
-	const struct vh_fact *silent = vh_fact(facts, VH_FACT_STORAGE_SILENT);
+	/* What tells most of what a cause is still missing for. */
+	static const enum vh_fact_id telling[] = {VH_FACT_RESETS, VH_FACT_STORAGE_SILENT};
 
 	v->state = state_without_cause(facts);
 	v->hung = VH_HUNG_UNKNOWN;
 	vh_buf_puts(&line, "no known cause explains what is seen");
 	tell_load(&line, facts);
-	if (silent) {
+	for (size_t i = 0; i < VH_ARRAY_SIZE(telling); i++) {
+		const struct vh_fact *f = vh_fact(facts, telling[i]);
+
+		if (!f)
+			continue;
 		vh_buf_puts(&line, "; ");
-		vh_escape(&line, vh_str(silent->text), false);
+		vh_escape(&line, vh_str(f->text), false);
 	}
 	if (v->n_causes && v->causes[0]->score >= weight_score[VH_STRONG])
 		vh_buf_printf(&line, "; perhaps %s", v->causes[0]->title);

@@ -155,6 +155,22 @@ static void thread_facts(struct vh_facts *facts)
 	}
 }
 
+/* A reboot is one reset; a guest that resets itself again within the moments of a session is in a
+ * loop (a triple fault resets, target/i386 and KVM_EXIT_SHUTDOWN). */
+static void reset_facts(struct vh_facts *facts)
+{
+	const struct vh_monitor_view *v = &facts->model->monitor;
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n_events; i++)
+		n += vh_streq(v->events[i].name, "RESET");
+	if (n >= 2)
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_RESETS, -1, (double)n,
+				"the guest was reset %zu times while it was looked at", n),
+			"qmp.event", "RESET");
+}
+
 static void drive_facts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
@@ -228,6 +244,7 @@ void vh_facts_of_vmm(struct vh_facts *facts)
 	monitor_facts(facts);
 	runstate_facts(facts);
 	thread_facts(facts);
+	reset_facts(facts);
 	drive_facts(facts);
 	option_facts(facts);
 	probe_facts(facts);

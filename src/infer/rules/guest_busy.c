@@ -78,6 +78,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	}
 	for (size_t i = 0; i < f->model->n_vcpus; i++)
 		weigh_vcpu(f, j, f->model->vcpus[i]->index);
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RESETS));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	/* However hard the others work, until they need the one that is lost. */

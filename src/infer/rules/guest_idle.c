@@ -31,6 +31,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_STARVED));
 	weigh_vcpus(f, j);
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_ACTIVE));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RESETS));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_BOOT_PROMPT));

@@ -542,6 +542,35 @@ static void quota_and_rivals(void **state VH_UNUSED)
 	EXPECT(starved(), "cpu-starved", STARVED, YES, VH_CERTAIN);
 }
 
+/* Idle with interrupts on whenever it is looked at, between one triple fault and the next. */
+static struct vh_case *idle_with_resets(int n)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, 700);
+	case_status(c, "running", true);
+	case_registers(c, 0, case_regs_linux(UINT64_C(0xffffffff81000100), 0, true, true));
+	for (int i = 0; i < n; i++)
+		case_text(c, VH_ASKED, "qmp.event", "RESET",
+			"{\"timestamp\":{\"seconds\":1795359532,\"microseconds\":836338},"
+			"\"event\":\"RESET\",\"data\":{\"guest\":true,\"reason\":\"guest-reset\"}"
+			"}");
+	return c;
+}
+
+static void a_guest_that_resets_again_and_again_is_not_called_healthy(void **state VH_UNUSED)
+{
+	struct judged j = judge(idle_with_resets(11));
+
+	assert_null(j.v->cause);
+	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
+	assert_non_null(strstr(j.v->headline, "was reset 11 times"));
+	drop(&j);
+	/* Somebody reboots it. */
+	EXPECT(idle_with_resets(1), "guest-idle", IDLE, NO, VH_LIKELY);
+}
+
 static struct vh_case *idle_with_a_worker_on_fuse(uint64_t switches_per_s)
 {
 	struct vh_case *c = case_new(1);
@@ -810,6 +839,7 @@ int main(void)
 		cmocka_unit_test(what_a_tracer_only_follows_goes_on),
 		cmocka_unit_test(frozen),
 		cmocka_unit_test(quota_and_rivals),
+		cmocka_unit_test(a_guest_that_resets_again_and_again_is_not_called_healthy),
 		cmocka_unit_test(a_guest_whose_disk_hangs_is_not_called_healthy),
 		cmocka_unit_test(a_guest_that_is_slowed_is_told_so),
 		cmocka_unit_test(starved_in_a_dead_loop_is_both),
