@@ -22,7 +22,8 @@ void vh_guard_destroy(struct vh_guard *guard);
 /*
  * Runs the job and returns true: the caller reads the result and destroys the job. Returns false at
  * the deadline: the job then belongs to the guard, which destroys it should it ever end. Once
- * VH_GUARD_MAX_LOST calls were given up every further one fails at once.
+ * VH_GUARD_MAX_LOST calls were given up every further one fails at once. (Each costs a thread; a
+ * host whose storage is gone may have many processes whose memory map is locked.)
  */
 bool vh_guard_call(struct vh_guard *guard, struct vh_job *job, struct vh_deadline deadline);
-#define VH_GUARD_MAX_LOST 16
+#define VH_GUARD_MAX_LOST 256

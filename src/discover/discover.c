@@ -11,6 +11,7 @@
 #include "discover/qemu_parse.h"
 
 #define ARGS_CAP      (64 << 10)
+#define MAX_IN_VAIN   3
 #define LONG_ARGS_CAP (4 << 20) /* the kernel allows a quarter of the stack's limit */
 
 /* A process that is a VM, until it is known that no other line stands for it. */
@@ -23,15 +24,13 @@ struct found {
 static void add_note(struct vh_vm_list *list, const char *fmt, ...) VH_PRINTF(2, 3);
 static void add_note(struct vh_vm_list *list, const char *fmt, ...)
 {
-	char *note = NULL;
+	char *note;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&note, fmt, args) < 0)
-		note = NULL;
+	note = vh_vasprintf(fmt, args);
 	va_end(args);
-	if (note)
-		VH_PUSH(list->notes, list->n_notes) = note;
+	VH_PUSH(list->notes, list->n_notes) = note;
 }
 
 void vh_vm_list_free(struct vh_vm_list *list)
@@ -238,15 +237,20 @@ static struct vh_file_read *read_args(struct vh_host *host, const struct process
 }
 
 /* Once more, in full, where it is of what may be a VM: longer than most, or not read in time, which
- * on a host short of CPU says little. */
-static void read_args_again(struct vh_host *host, const struct process *p, struct vh_reading *args)
+ * on a host short of CPU says little. Where that was in vain for several they are really stuck, and
+ * each more would cost a deadline. */
+static void read_args_again(
+	struct vh_host *host, const struct process *p, struct vh_reading *args, size_t *in_vain)
 {
+	bool timed_out = args->status == VH_TIMED_OUT;
+
 	if (!qemu_is_program(p->exe) && !p->kvm_vm)
 		return;
-	if (args->status != VH_TRUNCATED && args->status != VH_TIMED_OUT)
+	if (args->status != VH_TRUNCATED && (!timed_out || *in_vain >= MAX_IN_VAIN))
 		return;
 	vh_reading_free(args);
 	vh_host_read(host, LONG_ARGS_CAP, args, "/proc/%d/cmdline", (int)p->pid);
+	*in_vain += timed_out && args->status == VH_TIMED_OUT;
 }
 
 /*
@@ -318,14 +322,14 @@ static void judge_all(struct vh_host *host, const struct processes *all, struct 
 	struct vh_vm_list *list)
 {
 	struct found *found = NULL;
-	size_t n = 0;
+	size_t n = 0, in_vain = 0;
 
 	for (size_t i = 0; i < all->n; i++) {
 		const struct process *p = &all->list[i];
 
 		if (p->kernel_thread || p->err == ESRCH || p->stat.state == 'Z' || !p->stat.id)
 			continue;
-		read_args_again(host, p, &args[i].out);
+		read_args_again(host, p, &args[i].out, &in_vain);
 		struct vh_vm *vm = judge(host, p, &args[i].out);
 
 		if (!vm)
