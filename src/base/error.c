@@ -4,22 +4,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-VH_PRINTF(1, 0) static char *format(const char *fmt, va_list args)
-{
-	char *s = NULL;
-
-	if (vasprintf(&s, fmt, args) < 0)
-		s = NULL;
-	return s ? s : vh_strdup("out of memory");
-}
-
 struct vh_error *vh_error_new(int code, const char *fmt, ...)
 {
 	struct vh_error *err = vh_alloc(sizeof(*err));
 	va_list args;
 
 	va_start(args, fmt);
-	vh_auto_free char *what = format(fmt, args);
+	vh_auto_free char *what = vh_vasprintf(fmt, args);
 	va_end(args);
 	err->code = code;
 	err->message = code ? vh_asprintf("%s: %s", what, strerror(code)) : vh_strdup(what);
@@ -33,7 +24,7 @@ struct vh_error *vh_error_prefix(struct vh_error *err, const char *fmt, ...)
 	if (!err)
 		return NULL;
 	va_start(args, fmt);
-	vh_auto_free char *what = format(fmt, args);
+	vh_auto_free char *what = vh_vasprintf(fmt, args);
 	va_end(args);
 	char *message = vh_asprintf("%s: %s", what, err->message);
 

@@ -34,15 +34,22 @@ char *vh_strndup(const char *s, size_t n)
 	return must(strndup(s, n));
 }
 
-char *vh_asprintf(const char *fmt, ...)
+char *vh_vasprintf(const char *fmt, va_list args)
 {
 	char *s = NULL;
+
+	return must(vasprintf(&s, fmt, args) < 0 ? NULL : s);
+}
+
+char *vh_asprintf(const char *fmt, ...)
+{
 	va_list args;
 
 	va_start(args, fmt);
-	int n = vasprintf(&s, fmt, args);
+	char *s = vh_vasprintf(fmt, args);
+
 	va_end(args);
-	return must(n < 0 ? NULL : s);
+	return s;
 }
 
 void vh_replace(char **where, const char *s)

@@ -2,6 +2,7 @@
 /* Attributes, allocation and clean-up shared by every floor. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ void *vh_realloc_array(void *old, size_t n, size_t size);
 char *vh_strdup(const char *s); /* NULL stays NULL */
 char *vh_strndup(const char *s, size_t n);
 char *vh_asprintf(const char *fmt, ...) VH_PRINTF(1, 2);
+char *vh_vasprintf(const char *fmt, va_list args) VH_PRINTF(1, 0);
 /* Replaces *where with a copy of s. */
 void vh_replace(char **where, const char *s);
 

@@ -178,11 +178,10 @@ void vh_evidence_set_data(struct vh_evidence *e, const char *data, size_t size)
 void vh_evidence_fail(struct vh_evidence *e, enum vh_status status, int err, const char *fmt, ...)
 {
 	va_list args;
-	char *detail = NULL;
+	char *detail;
 
 	va_start(args, fmt);
-	if (vasprintf(&detail, fmt, args) < 0)
-		detail = NULL;
+	detail = vh_vasprintf(fmt, args);
 	va_end(args);
 	free(e->detail);
 	e->detail = detail;

@@ -11,16 +11,15 @@
 
 void vh_cli_complain(const char *fmt, ...)
 {
-	char *message = NULL;
+	char *message;
 	vh_auto_buf struct vh_buf line = {0};
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&message, fmt, args) < 0)
-		message = NULL;
+	message = vh_vasprintf(fmt, args);
 	va_end(args);
 	/* Names of files and VMs are in there, and candidates a line each. */
-	vh_escape(&line, vh_str(message ? message : "out of memory"), true);
+	vh_escape(&line, vh_str(message), true);
 	fprintf(stderr, "vmhang: %s\n", vh_buf_str(&line));
 	free(message);
 }

@@ -35,8 +35,7 @@ void vh_outlook_object(struct vh_outlook *o, enum vh_need need, const char *fmt,
 	if (o->against[need])
 		return;
 	va_start(args, fmt);
-	if (vasprintf(&o->against[need], fmt, args) < 0)
-		o->against[need] = vh_strdup("no memory left to say why");
+	o->against[need] = vh_vasprintf(fmt, args);
 	va_end(args);
 }
 

@@ -7,14 +7,13 @@
 void vh_collect_note(struct vh_case *c, enum vh_round round, const char *fmt, ...)
 {
 	struct vh_evidence *e = vh_case_add(c, round, "vmhang.note", "", "");
-	char *text = NULL;
+	char *text;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&text, fmt, args) < 0)
-		text = NULL;
+	text = vh_vasprintf(fmt, args);
 	va_end(args);
-	vh_evidence_set_data(e, text, text ? strlen(text) : 0);
+	vh_evidence_set_data(e, text, strlen(text));
 	free(text);
 }
 
@@ -30,12 +29,11 @@ struct vh_evidence *vh_collect_file(struct vh_host *host, struct vh_case *c, enu
 void vh_batch_add(struct vh_batch *b, const char *source, const char *subject, size_t cap,
 	const char *fmt, ...)
 {
-	char *path = NULL;
+	char *path;
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&path, fmt, args) < 0)
-		path = vh_strdup("");
+	path = vh_vasprintf(fmt, args);
 	va_end(args);
 	VH_PUSH(b->files, b->n_files) = (struct vh_file_read){.path = path, .cap = cap};
 	VH_PUSH(b->wanted, b->n_wanted) =

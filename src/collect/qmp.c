@@ -57,11 +57,10 @@ void vh_qmp_answer_free(struct vh_qmp_answer *a)
 void vh_qmp_answer_set(struct vh_qmp_answer *a, enum vh_qmp_outcome outcome, const char *fmt, ...)
 {
 	va_list args;
-	char *detail = NULL;
+	char *detail;
 
 	va_start(args, fmt);
-	if (vasprintf(&detail, fmt, args) < 0)
-		detail = NULL;
+	detail = vh_vasprintf(fmt, args);
 	va_end(args);
 	free(a->detail);
 	a->detail = detail;

@@ -16,14 +16,13 @@ static struct json_object *failure(int code, const char *fmt, ...)
 {
 	struct json_object *o = json_object_new_object();
 	va_list args;
-	char *message = NULL;
+	char *message;
 
 	va_start(args, fmt);
-	if (vasprintf(&message, fmt, args) < 0)
-		message = NULL;
+	message = vh_vasprintf(fmt, args);
 	va_end(args);
 	vh_json_put_i64(o, "code", code);
-	vh_json_put_text(o, "message", message ? message : "out of memory");
+	vh_json_put_text(o, "message", message);
 	free(message);
 	return o;
 }

@@ -87,8 +87,7 @@ void vh_title(struct vh_judgement *j, const char *fmt, ...)
 
 	free(j->title);
 	va_start(args, fmt);
-	if (vasprintf(&j->title, fmt, args) < 0)
-		j->title = NULL;
+	j->title = vh_vasprintf(fmt, args);
 	va_end(args);
 }
 
@@ -98,8 +97,7 @@ void vh_next(struct vh_judgement *j, const char *command, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&step->text, fmt, args) < 0)
-		step->text = NULL;
+	step->text = vh_vasprintf(fmt, args);
 	va_end(args);
 	step->command = vh_strdup(command);
 }

@@ -33,8 +33,7 @@ struct vh_fact *vh_fact_add(
 	f->vcpu = vcpu;
 	f->value = value;
 	va_start(args, fmt);
-	if (vasprintf(&f->text, fmt, args) < 0)
-		f->text = vh_strdup("");
+	f->text = vh_vasprintf(fmt, args);
 	va_end(args);
 	/* Names of drives, threads and files are in it: whoever prints a fact must not care. */
 	char *escaped = vh_escaped(f->text);

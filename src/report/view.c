@@ -22,8 +22,7 @@ struct vh_view_section *vh_view_add(
 	va_list args;
 
 	va_start(args, fmt);
-	if (vasprintf(&heading, fmt, args) < 0)
-		heading = NULL;
+	heading = vh_vasprintf(fmt, args);
 	va_end(args);
 	VH_PUSH(v->sections, v->n_sections) = s;
 	s->id = id;
@@ -35,10 +34,7 @@ struct vh_view_section *vh_view_add(
 static char *escaped_format(const char *fmt, va_list args) VH_PRINTF(1, 0);
 static char *escaped_format(const char *fmt, va_list args)
 {
-	char *text = NULL;
-
-	if (vasprintf(&text, fmt, args) < 0)
-		text = NULL;
+	char *text = vh_vasprintf(fmt, args);
 	char *shown = vh_escaped(text);
 
 	free(text);
