@@ -13,12 +13,13 @@
 /* The two looks are so far apart. */
 #define SAMPLE_GAP_NS (105 * VH_NS_PER_MS)
 /* Between them busy vCPUs are looked at again: only RIPs that move tell work from a spin. */
-#define BUSY_GAP_NS  (15 * VH_NS_PER_MS)
-#define BUSY_LOOKS   6u
-#define BUSY_VCPUS   8u
-#define LAPIC_VCPUS  16u
-#define MAX_VCPUS    1024u
-#define MAX_QOM_PATH 256u
+#define BUSY_GAP_NS    (15 * VH_NS_PER_MS)
+#define BUSY_LOOKS     6u
+#define BUSY_LOOKS_MIN 3u
+#define BUSY_VCPUS     8u
+#define LAPIC_VCPUS    16u
+#define MAX_VCPUS      1024u
+#define MAX_QOM_PATH   256u
 
 static bool is_second(enum vh_round round)
 {
@@ -314,7 +315,8 @@ static void identify(struct vh_session *s)
 
 /* --- The two looks ---------------------------------------------------------------------------- */
 
-/* Looks again at vCPUs that are not halted until the gap is over. */
+/* Looks again at vCPUs that are not halted until the gap is over, and at least BUSY_LOOKS_MIN
+ * times. */
 static void watch_busy(struct vh_session *s, int64_t until_ns)
 {
 	const struct vh_question *q = vh_plan_find("hmp.info-registers", NULL);
@@ -325,7 +327,9 @@ static void watch_busy(struct vh_session *s, int64_t until_ns)
 		size_t busy = 0;
 
 		next += BUSY_GAP_NS;
-		if (next > until_ns)
+		/* A slow monitor must not leave a busy vCPU with the two looks that decide nothing.
+		 */
+		if (next > until_ns && look >= BUSY_LOOKS_MIN)
 			break;
 		vh_sleep_until_ns(next);
 		for (size_t i = 0; i < s->n_vcpus && busy < BUSY_VCPUS; i++)

@@ -120,12 +120,17 @@ static const struct vh_fact **strongest_first(struct weighed *list, size_t n)
 	return facts;
 }
 
+/* A kind of fact counts once, at its heaviest: many vCPUs that say the same must not outweigh the
+ * one that says something else. */
 static double score_of(const struct weighed *list, size_t n)
 {
-	double score = 0;
+	double of_kind[VH_N_FACT] = {0}, score = 0;
 
 	for (size_t i = 0; i < n; i++)
-		score += weight_score[list[i].weight];
+		of_kind[list[i].fact->id] =
+			VH_MAX(of_kind[list[i].fact->id], weight_score[list[i].weight]);
+	for (size_t i = 0; i < VH_N_FACT; i++)
+		score += of_kind[i];
 	return score;
 }
 

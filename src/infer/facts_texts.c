@@ -2,6 +2,25 @@
 /* Facts of what was written: by the guest on its console and screen, by the VMM, by the host. */
 #include "infer/facts_build.h"
 
+/* Said by what runs before an operating system does: once one runs, it is old. */
+static bool is_of_firmware(const char *hit)
+{
+	static const char *const hits[] = {"no-bootable-device", "uefi-no-boot-option",
+		"uefi-shell", "windows-boot-failed", "grub-prompt", "grub-rescue"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(hits); i++)
+		if (strcmp(hits[i], hit) == 0)
+			return true;
+	return false;
+}
+
+static bool system_runs(const struct vh_facts *facts)
+{
+	const struct vh_fact *stage = vh_fact_of(facts, VH_FACT_VCPU_STAGE, 0);
+
+	return stage && !vh_stage_is_firmware((enum vh_stage)(int)stage->value);
+}
+
 /* Which fact a recognised line (src/decode/logpatterns.c) stands for. */
 static const struct {
 	const char *hit;
@@ -64,6 +83,9 @@ void vh_facts_of_texts(struct vh_facts *facts)
 	for (size_t i = 0; i < m->n_hits; i++) {
 		const struct vh_log_hit *hit = &m->hits[i];
 		bool found = false;
+
+		if (system_runs(facts) && is_of_firmware(hit->id))
+			continue;
 
 		for (size_t k = 0; k < VH_ARRAY_SIZE(rows) && !found; k++) {
 			found = strcmp(rows[k].hit, hit->id) == 0 && is_known(rows[k].fact, hit);

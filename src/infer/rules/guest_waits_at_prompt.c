@@ -11,6 +11,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_HLT, 0));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_PANIC));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOGIN));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_BUSY));
 	vh_title(j, "%s", text->text);
 	vh_next(j, "virsh console {name}", "attach to its console and answer it");
 }

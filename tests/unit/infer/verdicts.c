@@ -298,6 +298,18 @@ static void nothing_to_boot(void **state VH_UNUSED)
 	EXPECT(c, "firmware-no-boot-device", IDLE, YES, VH_CERTAIN);
 }
 
+static void a_prompt_of_grub_is_old_once_linux_runs(void **state VH_UNUSED)
+{
+	static const char log[] = "GNU GRUB  version 2.06\n\ngrub> \n";
+	struct vh_case *c = idle(case_regs_real(0xf000, 0x200, true, true), 18);
+
+	case_text(c, VH_FIRST, "log.serial", "/var/log/serial", log);
+	EXPECT(c, "guest-waits-at-prompt", IDLE, YES, VH_LIKELY);
+	c = idle(case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 18);
+	case_text(c, VH_FIRST, "log.serial", "/var/log/serial", log);
+	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
+}
+
 static void panic_on_the_console(void **state VH_UNUSED)
 {
 	struct vh_case *c = idle(case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 18);
@@ -357,6 +369,21 @@ static struct vh_case *held(const char *run_state)
 	/* HLT with interrupts off: of a held VM that says nothing. */
 	case_registers(c, 0, case_regs_real(0xf000, 0x100, false, true));
 	return c;
+}
+
+static void many_healthy_vcpus_do_not_outvote_a_dead_loop(void **state VH_UNUSED)
+{
+	struct vh_registers stuck = case_regs_linux(UINT64_C(0xffffffff81000100), 0, false, false);
+	struct vh_case *c = spinning(1, stuck, "f390803f0075f9");
+
+	for (int i = 1; i < 8; i++) {
+		struct vh_registers r = case_regs_linux(0x401000, 3, true, false);
+
+		case_busy_vcpu(c, i);
+		case_registers(c, i, r);
+		look_again(c, i, r, 0x1230);
+	}
+	EXPECT(c, "guest-spins-irqs-off", SPINNING, YES, VH_LIKELY);
 }
 
 static void the_vmm_holds_it(void **state VH_UNUSED)
@@ -827,9 +854,11 @@ int main(void)
 		cmocka_unit_test(halted_for_ever),
 		cmocka_unit_test(idle_is_healthy),
 		cmocka_unit_test(nothing_to_boot),
+		cmocka_unit_test(a_prompt_of_grub_is_old_once_linux_runs),
 		cmocka_unit_test(panic_on_the_console),
 		cmocka_unit_test(a_panic_before_the_login_prompt_is_over),
 		cmocka_unit_test(busy_is_healthy),
+		cmocka_unit_test(many_healthy_vcpus_do_not_outvote_a_dead_loop),
 		cmocka_unit_test(the_vmm_holds_it),
 		cmocka_unit_test(a_vm_that_was_migrated_away_is_not_to_be_resumed),
 		cmocka_unit_test(triple_fault),
