@@ -44,6 +44,12 @@ def triple_fault(stage):
     return vm
 
 
+def reset_loop(stage):
+    vm = stage.qemu(rom="triple-fault")
+    vm.until_status("running")
+    return vm
+
+
 SPINS_OFF = Expect("guest-spins-irqs-off", "spinning", True, "likely")
 SPINS_ON = Expect("guest-spins-irqs-on", "spinning", True, "likely")
 # It has no cause of its own yet, and its loop goes through an exception.
@@ -77,4 +83,6 @@ SCENARIOS = [
              STORM, runs("exception-loop")),
     Scenario("triple-fault", "an exception without a handler, -no-reboot -no-shutdown",
              Expect("guest-triple-fault", "dead", True), triple_fault, old_and_new=True),
+    Scenario("reset-loop", "the same without these options: it is reset again and again",
+             Expect("guest-reset-loop", "running", True, "likely"), reset_loop),
 ]

@@ -34,6 +34,9 @@ static const struct argp_option argp_options[] = {
 	{0},
 };
 
+/* The scheduler's tick is up to 10 ms, and shares of a window are given in per cent. */
+#define WINDOW_MIN_NS (100 * VH_NS_PER_MS)
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -41,8 +44,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_WINDOW:
 		o->collect.window_ns = vh_cli_duration(arg, "--window", state);
-		if (!o->collect.window_ns)
-			argp_error(state, "--window: it takes two looks to see what moves");
+		if (o->collect.window_ns < WINDOW_MIN_NS)
+			argp_error(state,
+				"--window: below 100 ms shares and rates of a window mean nothing");
 		return 0;
 	case KEY_PASSIVE:
 		o->collect.passive = true;

@@ -351,7 +351,7 @@ static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	vh_auto_buf struct vh_buf line = {0};
 	/* What tells most of what a cause is still missing for. */
-	static const enum vh_fact_id telling[] = {VH_FACT_RESETS, VH_FACT_STORAGE_SILENT};
+	static const enum vh_fact_id telling[] = {VH_FACT_STORAGE_SILENT};
 
 	v->state = state_without_cause(facts);
 	v->hung = VH_HUNG_UNKNOWN;
@@ -378,6 +378,12 @@ static void copy_steps(struct vh_verdict *v, const struct vh_cause *cause)
 			vh_strdup(cause->next[i].text), vh_strdup(cause->next[i].command)};
 }
 
+static bool is_healthy(const struct vh_verdict *v)
+{
+	return v->n_causes && v->causes[0]->confidence > VH_POSSIBLE &&
+	       v->causes[0]->rule->hung == VH_HUNG_NO;
+}
+
 static void add_remarks(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	const struct vh_case *c = facts->model->c;
@@ -386,6 +392,10 @@ static void add_remarks(struct vh_verdict *v, const struct vh_facts *facts)
 		if (facts->list[i]->id == VH_FACT_PROBE_CHANGED)
 			VH_PUSH(v->remarks, v->n_remarks) =
 				vh_asprintf("asking changed the VM: %s", facts->list[i]->text);
+	if (vh_case_find_data(c, "guest.screendump", NULL, VH_N_ROUND) && !is_healthy(v))
+		VH_PUSH(v->remarks, v->n_remarks) = vh_strdup(
+			"the screen is in a graphics mode, and was not read: --save keeps a "
+			"picture of it (tar --zstd -xf FILE shows it)");
 	vh_case_foreach (c, e) {
 		if (strcmp(e->source, "vmhang.note") == 0 && e->data)
 			VH_PUSH(v->remarks, v->n_remarks) = vh_escaped(e->data);

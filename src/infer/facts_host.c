@@ -80,7 +80,10 @@ static void process_facts(struct vh_facts *facts)
 			"proc.tasks", NULL);
 	for (size_t i = 0; i < m->n_threads; i++) {
 		const struct vh_thread *t = m->threads[i];
-		const struct vh_thread_sample *s = t->last.seen ? &t->last : &t->first;
+		/* Whatever stopped it while it was asked counts too. */
+		const struct vh_thread_sample *s = t->after.seen  ? &t->after
+						   : t->last.seen ? &t->last
+								  : &t->first;
 
 		if (!s->seen || t->role == VH_ROLE_KERNEL)
 			continue;

@@ -10,6 +10,7 @@
 
 /* Shares of the window. A thread that is always ready to run reaches 0.9 in spite of sampling. */
 #define DEMAND_BUSY   0.85
+#define DEMAND_LIGHT  0.2
 #define DEMAND_ASLEEP 0.02
 /* Of what it was ready to run, the share that it waited for a CPU. */
 #define WAITED_STARVED 0.80
@@ -51,7 +52,8 @@ static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, n, t->run_share,
 			"vCPU %d ran %.1f %% of the window%s", n, 100 * t->run_share,
 			wait > 0.1 ? " and was ready to run the rest" : "");
-	else if (demand < DEMAND_ASLEEP)
+	/* On a loaded host a thread that hardly runs waits a little each time that it wakes. */
+	else if (t->run_share < DEMAND_ASLEEP && demand < DEMAND_LIGHT)
 		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, n, t->run_share,
 			"vCPU %d ran %.2f %% of the window", n, 100 * t->run_share);
 	else

@@ -28,6 +28,8 @@ static const struct row {
 	{"guest.code", "the code at RIP", false, NULL},
 	{"guest.screen", "the screen as text", false, NULL},
 	{"guest.screendump", "the screen as a picture", false, NULL},
+	{"qmp.greeting", "what only the monitor tells (run state, registers, screen, drives)", true,
+		NULL},
 	{"qmp.query-stats", "KVM statistics", false, NULL},
 	{"qmp.query-status", "the VMM's own state", false, NULL},
 	{"qmp.query-block", "the I/O status of drives", false, NULL},

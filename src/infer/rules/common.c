@@ -157,6 +157,23 @@ void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_fac
 			"in the guest may wait for it");
 }
 
+void vh_doubt_health_of_unseen_drives(struct vh_judgement *j, const struct vh_facts *facts)
+{
+	static const char *const protocols[] = {"nbd:", "nbd+",
+		"rbd:", "iscsi:", "ssh:", "sheepdog:", "gluster", "http:", "https:", "nfs:"};
+	const struct vh_vm *vm = facts->model->vm;
+
+	for (size_t i = 0; i < vm->n_drives; i++)
+		for (size_t k = 0; k < VH_ARRAY_SIZE(protocols); k++)
+			if (vh_prefix(vm->drives[i].file, protocols[k])) {
+				vh_at_most(j, VH_LIKELY,
+					"a drive of it is served over a connection: whether a "
+					"request hangs "
+					"there was not seen");
+				return;
+			}
+}
+
 void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts)
 {
 	vh_next(j, "vmhang diagnose {name} --save {name}.vmhang",

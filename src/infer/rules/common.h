@@ -40,5 +40,8 @@ void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const
 	const char *qmp, const char *text);
 /* No guest is called healthy while a request to its storage hangs: what waits for it is inside. */
 void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts);
+/* Holds a healthy verdict down to likely where drives are served by others (nbd:, rbd:, ...), whose
+ * requests in flight cannot be seen. */
+void vh_doubt_health_of_unseen_drives(struct vh_judgement *j, const struct vh_facts *facts);
 /* The steps that every cause inside of a guest ends with: keep the evidence, then restart. */
 void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts);

@@ -23,6 +23,24 @@ static void weigh_vcpus(const struct vh_facts *f, struct vh_judgement *j)
 	}
 }
 
+/* DOS and small systems live in real mode; under UEFI an operating system has left it by now. */
+static void doubt_health_in_firmware(const struct vh_facts *f, struct vh_judgement *j)
+{
+	enum vh_stage stage = vh_stage_seen(f, 0);
+
+	if (stage == VH_STAGE_OVMF_DXE || stage == VH_STAGE_OVMF_SEC_PEI)
+		vh_at_most(j, VH_POSSIBLE,
+			"it idles in UEFI firmware or a boot loader: in its shell, its menu, or "
+			"waiting "
+			"for a device");
+	else if (vh_registers_known(f, 0) && vh_boot_cpu_in_firmware(f) &&
+		 vh_fact(f, VH_FACT_VCPU_HLT))
+		vh_at_most(j, VH_LIKELY,
+			"it idles in firmware or a boot loader: an operating system should run by "
+			"now, "
+			"unless none is meant to");
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	if (!vh_guest_is_visible(f))
@@ -40,18 +58,15 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_THREAD_ON_STORAGE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
 	vh_doubt_health_without_storage(j, f);
-	if (vh_registers_known(f, 0) && vh_boot_cpu_in_firmware(f) && vh_fact(f, VH_FACT_VCPU_HLT))
-		vh_at_most(j, VH_LIKELY,
-			"it idles in firmware or a boot loader: an operating system should run by "
-			"now, unless "
-			"none is meant to");
+	vh_doubt_health_of_unseen_drives(j, f);
+	doubt_health_in_firmware(f, j);
 	if (!vh_fact(f, VH_FACT_VCPU_HLT))
 		vh_at_most(j, VH_LIKELY,
 			"registers were not read: threads that sleep may also be halted for ever");
 	vh_next(j, NULL,
-		"if a service in it does not answer, look there: its network, its disks, the "
-		"service itself; the "
-		"VM is not what hangs");
+		"if a service in it does not answer, look inside: its network, its disks, the "
+		"service "
+		"itself; from outside nothing is seen to hang");
 }
 
 const struct vh_rule vh_rule_guest_idle = {

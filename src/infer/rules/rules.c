@@ -27,6 +27,7 @@
 	X(firmware_no_boot_device)                                                                 \
 	X(guest_kernel_panic)                                                                      \
 	X(guest_waits_at_prompt)                                                                   \
+	X(guest_reset_loop)                                                                        \
 	X(boot_cpu_spins_aps_never_started)                                                        \
 	X(guest_spins_irqs_off)                                                                    \
 	X(guest_spins_irqs_on)                                                                     \
