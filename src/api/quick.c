@@ -401,7 +401,8 @@ void vh_quick_look(struct vh_host *host, const struct vh_vm_list *list, int64_t 
 
 		while (i < n && threads[i].vm == vm)
 			i++;
-		judge_vm(list->vms[vm], gone[vm], threads + first, i - first, up_ns, &out[vm]);
+		judge_vm(list->vms[vm], gone[vm], threads ? threads + first : NULL, i - first,
+			up_ns, &out[vm]);
 	}
 	free(threads);
 }

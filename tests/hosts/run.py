@@ -75,7 +75,7 @@ def run(vmhang, play):
         server = serve(play, tree, pid, scratch) if "script" in play else None
         try:
             done = subprocess.run(
-                [vmhang, "diagnose", "--root", tree, str(pid), "--json", "--window", "50ms"],
+                [vmhang, "diagnose", "--root", tree, str(pid), "--json", "--window", "100ms"],
                 stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT)
             report = json.loads(done.stdout)
         except subprocess.TimeoutExpired:
