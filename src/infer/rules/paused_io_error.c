@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/common.h"
 
+/* "df -h" of the first full drive's file, if that can be pasted as it is. */
+static char *where_space_is_missing(const struct vh_model *m)
+{
+	for (size_t i = 0; i < m->n_drives; i++) {
+		const char *file = m->drives[i].file;
+
+		if (vh_streq(m->drives[i].io_status, "nospace") && file && file[0] == '/' &&
+			!strpbrk(file, "'{\n"))
+			return vh_asprintf("df -h '%s'", file);
+	}
+	return vh_strdup("df -h");
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *space = vh_fact(f, VH_FACT_DRIVE_NO_SPACE);
@@ -19,12 +32,14 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_title(j, "the VM is paused on a write error: %s", space->text);
 	else if (failed)
 		vh_title(j, "the VM is paused on an I/O error: %s", failed->text);
-	if (space)
-		vh_next(j, "df -h; df -i",
-			"make room on the host's file system that holds the drive");
-	else
+	if (space) {
+		vh_auto_free char *command = where_space_is_missing(f->model);
+
+		vh_next(j, command, "make room on the host's file system that holds the drive");
+	} else {
 		vh_next(j, "dmesg -T | tail -50",
 			"find the storage error on the host, and mend it");
+	}
 	vh_next_monitor(j, f, "resume", "cont",
 		"then resume: the failed request is sent again, and nothing is lost");
 }
