@@ -371,8 +371,12 @@ static void batch_run(struct vh_job *job)
 	}
 }
 
+/* So many files may cost their whole deadline, each further one a tenth of it. */
+#define PATIENT_WITH 3
+
 /* Reads up to BATCH_MAX files; returns how many have a result, at least one. */
-static size_t read_batch(struct vh_host *host, struct vh_file_read *files, size_t n)
+static size_t read_batch(
+	struct vh_host *host, struct vh_file_read *files, size_t n, int64_t deadline_ns)
 {
 	struct batch_job *b = vh_alloc(sizeof(*b));
 	int64_t begin = vh_now_ns();
@@ -384,7 +388,7 @@ static size_t read_batch(struct vh_host *host, struct vh_file_read *files, size_
 		b->reads[i].path = vh_host_path(host, files[i].path);
 		b->reads[i].cap = files[i].cap;
 	}
-	bool all = vh_guard_call(host->guard, &b->job, vh_deadline_in(host->read_deadline_ns));
+	bool all = vh_guard_call(host->guard, &b->job, vh_deadline_in(deadline_ns));
 	size_t done = all ? b->n : atomic_load(&b->done);
 
 	for (size_t i = 0; i < done; i++) {
@@ -404,8 +408,17 @@ static size_t read_batch(struct vh_host *host, struct vh_file_read *files, size_
 
 void vh_host_read_many(struct vh_host *host, struct vh_file_read *files, size_t n)
 {
-	for (size_t done = 0; done < n;)
-		done += read_batch(host, files + done, n - done);
+	size_t stuck = 0;
+
+	for (size_t done = 0; done < n;) {
+		/* A host with a few files that block has more of them, and is not merely slow. */
+		bool patient = stuck < PATIENT_WITH;
+		size_t read = read_batch(host, files + done, n - done,
+			patient ? host->read_deadline_ns : host->read_deadline_ns / 10);
+
+		stuck += files[done + read - 1].out.status == VH_TIMED_OUT;
+		done += read;
+	}
 }
 
 void vh_host_read_tail(

@@ -70,7 +70,8 @@ struct vh_file_read {
 /*
  * vh_host_read of n files in their order, in as short a time as possible: a switch of threads per
  * 64 files instead of one each, which is what counts on a host that is out of CPU. A file that
- * blocks costs its deadline and is VH_TIMED_OUT; the others are still read.
+ * blocks costs its deadline (after the third one a tenth of it) and is VH_TIMED_OUT; the others are
+ * still read.
  */
 void vh_host_read_many(struct vh_host *host, struct vh_file_read *files, size_t n);
 /* The last cap bytes of a regular file; anything but a regular file is VH_FAILED with EINVAL and is
