@@ -7,13 +7,13 @@ from store import initramfs, kernel
 MOUNTS = "mount -t proc proc /proc; mount -t sysfs sys /sys\n"
 
 
-def linux(init, until, seconds=90):
+def linux(init, until, *extra, seconds=90):
     """Plays Linux whose init is the script `init` (None: no initramfs, so no root file system)
-    until the serial console shows `until`."""
+    until the serial console shows `until`; `extra` are further arguments of QEMU."""
     def play(stage):
         serial = stage.tmp / "serial.out"
         options = ["-kernel", kernel(), "-serial", f"file:{serial}", "-vga", "std",
-                   "-append", "console=tty0 console=ttyS0 mitigations=off tsc=unstable"]
+                   "-append", "console=tty0 console=ttyS0 mitigations=off tsc=unstable", *extra]
         if init is not None:
             options += ["-initrd", initramfs(MOUNTS + init, stage.tmp / "initrd")]
         vm = stage.qemu(*options, smp=2, memory="256", accel="tcg,thread=multi")
@@ -35,11 +35,27 @@ def busy(stage):
     return vm
 
 
+def prompt(stage):
+    vm = linux("echo; echo -n '(initramfs) '; exec sh -c 'read name'", "(initramfs)")(stage)
+    vm.until_halted(0, 1)
+    return vm
+
+
+def shut_down(stage):
+    vm = linux("echo lab: bye; poweroff -f", "lab: bye", "-no-shutdown")(stage)
+    vm.until_status("shutdown")
+    return vm
+
+
 SCENARIOS = [
     Scenario("linux-idle", "Linux at its login prompt",
              Expect("guest-idle", "idle", False, "likely"), idle, accel="tcg"),
     Scenario("linux-busy", "Linux, two busy loops in user space",
              Expect("guest-busy", "running", False, "likely"), busy, accel="tcg"),
+    Scenario("linux-initramfs", "Linux waits for somebody in the shell of its initramfs",
+             Expect("guest-waits-at-prompt", "idle", True, "likely"), prompt, accel="tcg"),
+    Scenario("linux-shut-down", "Linux powered itself off, -no-shutdown",
+             Expect("guest-shut-down", "dead", True, "likely"), shut_down, accel="tcg"),
     Scenario("linux-panic", "Linux without a root file system",
              Expect("guest-kernel-panic", "dead", True, "likely"),
              linux(None, "end Kernel panic"), accel="tcg"),
