@@ -48,7 +48,7 @@ def hold_signals():
 
 def command_list(_):
     for scenario in ALL:
-        causes = " or ".join(str(cause or "unknown") for cause in scenario.expect.causes)
+        causes = scenario.expect.cause or "unknown"
         reason = scenario.why_not()
         print(f"{scenario.name:24} {causes:34} {scenario.about}"
               + (f"  [not here: {reason}]" if reason else ""))

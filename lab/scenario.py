@@ -14,19 +14,11 @@ CONFIDENCE = ("possible", "likely", "certain")
 
 @dataclasses.dataclass
 class Expect:
-    """What vmhang must say of it. Several causes where either is right."""
-    cause: typing.Union[str, tuple, None]
-    state: typing.Union[str, tuple]
+    """What vmhang must say of it."""
+    cause: typing.Optional[str]  # None: it cannot tell
+    state: str
     hung: typing.Optional[bool]
     at_least: str = "certain"
-
-    @property
-    def causes(self):
-        return self.cause if isinstance(self.cause, tuple) else (self.cause,)
-
-    @property
-    def states(self):
-        return self.state if isinstance(self.state, tuple) else (self.state,)
 
 
 @dataclasses.dataclass

@@ -32,6 +32,8 @@ WINDOW = 1.0
 # What a diagnosis may take above the window: on a loaded machine with two CPUs, and with the deadline
 # of the whole monitor (3 s) used up where it does not answer. bench/verdict.py measures it exactly.
 BUDGET, BUDGET_SILENT = 2.0, 4.5
+# How often a scenario is played whose state, as measured beside vmhang, the host did not keep up.
+TURNS = 3
 # The text for people holds no control characters, whatever the guest wrote.
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -97,18 +99,17 @@ def in_words(cause, state, confidence):
 
 
 def expected_in_words(expect):
-    return in_words("|".join(str(cause or "unknown") for cause in expect.causes),
-                    "|".join(expect.states), f">={expect.at_least}")
+    return in_words(expect.cause, expect.state, f">={expect.at_least}" if expect.cause else None)
 
 
 def verdict_problems(expect, report, status):
     verdict = report["verdict"]
     problems = []
-    if verdict["cause"] not in expect.causes:
+    if verdict["cause"] != expect.cause:
         problems.append(f"cause is {verdict['cause']}, not {expect.cause}")
-    if verdict["state"] not in expect.states:
+    if verdict["state"] != expect.state:
         problems.append(f"state is {verdict['state']}, not {expect.state}")
-    if len(expect.causes) == 1 and verdict["hung"] is not expect.hung:
+    if verdict["hung"] is not expect.hung:
         problems.append(f"hung is {verdict['hung']}, not {expect.hung}")
     if verdict["cause"] and CONFIDENCE.index(verdict["confidence"]) < CONFIDENCE.index(
             expect.at_least):
@@ -187,11 +188,23 @@ def play(vmhang, table, scenario, qemu, keep):
     if reason:
         return table.row("skipped", name, expected, reason)
     try:
-        with Stage(scenario.name, scenario.accel, qemu) as stage:
-            vm = scenario.play(stage)
-            report, seconds, problems = probe(vmhang, scenario, stage, vm)
-            if problems and keep:
-                keep_case(keep, name, stage)
+        for turn in range(TURNS):
+            with Stage(scenario.name, scenario.accel, qemu) as stage:
+                vm = scenario.play(stage)
+                starves = scenario.expect.state == "starved"
+                before = process.run_ns(vm.pid, vm.vcpu()) if starves else None
+                report, seconds, problems = probe(vmhang, scenario, stage, vm)
+                if problems and keep:
+                    keep_case(keep, name, stage)
+                if not problems or not starves:
+                    break
+                ran, waited = (b - a for a, b in zip(
+                    before, process.run_ns(vm.pid, vm.vcpu())))
+                # The host gave it more than a fifth of what it asked for: it did not starve.
+                if ran < 0.25 * waited:
+                    break
+                print(f"     {name}: the stage did not hold (ran {ran / 1e9:.2f} s, waited "
+                      f"{waited / 1e9:.2f} s): turn {turn + 1} of {TURNS}")
     except Skip as error:
         return table.row("skipped", name, expected, str(error))
     except (LabError, QmpError, OSError, subprocess.TimeoutExpired) as error:

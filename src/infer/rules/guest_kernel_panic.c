@@ -9,11 +9,12 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
-	/* A panicked Linux parks the other CPUs with interrupts off; one polls, or halts too. */
+	/* A panicked Linux parks the other CPUs with interrupts off; one, and be it not the boot CPU,
+	 * polls or halts too. */
 	for (size_t i = 0; i < f->model->n_vcpus; i++) {
 		int v = f->model->vcpus[i]->index;
 
-		if (v > 0 && !vh_fact_of(f, VH_FACT_AP_NEVER_STARTED, v) &&
+		if (f->model->n_vcpus > 1 && !vh_stage_is_firmware(vh_stage_seen(f, v)) &&
 			vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
 			vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			parked = true;
