@@ -9,8 +9,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
-	/* A panicked Linux parks the other CPUs with interrupts off; one, and be it not the boot CPU,
-	 * polls or halts too. */
+	/* A panicked Linux parks the other CPUs with interrupts off; one, and be it not the boot
+	 * CPU, polls or halts too. */
 	for (size_t i = 0; i < f->model->n_vcpus; i++) {
 		int v = f->model->vcpus[i]->index;
 
