@@ -9,6 +9,8 @@
 #include <math.h>
 
 #include "case/case.h"
+#include "decode/devices.h"
+#include "decode/exits.h"
 #include "decode/registers.h"
 
 enum vh_role {
@@ -274,6 +276,8 @@ struct vh_model {
 	size_t n_hits;
 	struct vh_screen screen;
 	enum vh_conf_kind confidential; /* the VM's, or what the monitor told */
+	struct vh_exits *exits;         /* NULL: nothing counted them */
+	struct vh_devices *devices;     /* NULL: the monitor did not tell */
 	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug
 			     port */
 };
