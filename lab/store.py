@@ -4,6 +4,7 @@
 Packages come through apt with lists and a cache of its own, so that the system's apt stays as it is.
 The store lies in $VMHANG_CACHE, else in ~/.cache/vmhang.
 """
+import lzma
 import os
 import pathlib
 import re
@@ -19,6 +20,8 @@ SOURCES = """\
 deb [signed-by={key}] http://deb.debian.org/debian {release} main
 deb [signed-by={key}] http://deb.debian.org/debian {release}-backports main
 """
+# What the nested host loads (lab/nested.py).
+NESTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "kvm_amd")
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -31,9 +34,9 @@ def release():
     return found.get("VERSION_CODENAME", "").strip('"')
 
 
-def run(command, seconds):
+def run(command, seconds, folder=None):
     try:
-        done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL,
+        done = subprocess.run([str(part) for part in command], stdin=subprocess.DEVNULL, cwd=folder,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
     except subprocess.TimeoutExpired as error:
         raise Skip(f"{command[0]} did not end within {seconds} s") from error
@@ -64,12 +67,12 @@ def apt():
 
 
 def fetch(arguments, target):
-    """Downloads what apt would install for arguments, and unpacks it into target."""
+    """Downloads what apt-get finds for arguments (a command of it too), and unpacks it into target."""
     command = apt()
     archives = STORE / "apt" / "archives"
     for old in archives.glob("*.deb"):
         old.unlink()
-    run([*command, "--download-only", "--no-install-recommends", *arguments], 600)
+    run([*command, *arguments], 600, archives)
     unpacked = target.with_name(target.name + ".partial")
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True)
@@ -79,27 +82,67 @@ def fetch(arguments, target):
     unpacked.rename(target)
 
 
+def module(path):
+    """(name, names of the modules it needs, contents) of a kernel module."""
+    data = path.read_bytes()
+    if path.suffix == ".xz":
+        data = lzma.decompress(data)
+    needs = re.search(rb"\0depends=([^\0]*)\0", data)
+    name = path.name.partition(".ko")[0].replace("-", "_")
+    return name, needs[1].decode().split(",") if needs and needs[1] else [], data
+
+
+def keep_modules(tree, names, target):
+    """Copies the modules `names` and all they need into target, numbered in the order to load them."""
+    paths = {path.name.partition(".ko")[0].replace("-", "_"): path for path in tree.rglob("*.ko*")}
+    done = []
+
+    def take(name):
+        if name not in done and name in paths:  # else it is built in
+            _, needs, data = module(paths[name])
+            for needed in needs:
+                take(needed)
+            done.append(name)
+            (target / f"{len(done):02}-{name}.ko").write_bytes(data)
+
+    target.mkdir(exist_ok=True)
+    for name in names:
+        take(name)
+
+
+def linux(newer=False):
+    """A folder with Debian's stock kernel, or its backports': `vmlinuz`, `release`, and `modules`, numbered
+    in the order to load them."""
+    home = STORE / ("linux-backports" if newer else "linux")
+    if (home / "release").exists():
+        return home
+    wanted = release() + ("-backports" if newer else "")
+    text = run(["apt-cache", *apt()[3:], "-o", f"APT::Default-Release={wanted}", "depends",
+                "linux-image-amd64"], 60)
+    package = re.search(r"Depends: linux-image-(\S+)", text)
+    if not package:
+        raise Skip(f"no linux-image-amd64 in {wanted}")
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    fetch(["download", f"linux-image-{package[1]}"], home / "root")
+    shutil.copy(home / "root" / "boot" / f"vmlinuz-{package[1]}", home / "vmlinuz")
+    keep_modules(home / "root" / "lib" / "modules" / package[1], NESTED_MODULES, home / "modules")
+    shutil.rmtree(home / "root")
+    (home / "release").write_text(package[1] + "\n")
+    return home
+
+
 def kernel():
     """Path of Debian's stock kernel."""
-    home = STORE / "linux"
-    image = home / "vmlinuz"
-    if not image.exists():
-        text = run(["apt-cache", *apt()[3:], "depends", "linux-image-amd64"], 60)
-        package = re.search(r"Depends: (linux-image-\S+)", text)
-        if not package:
-            raise Skip("no linux-image-amd64 in the archive")
-        home.mkdir(parents=True, exist_ok=True)
-        fetch(["install", "--reinstall", package[1]], home / "root")
-        shutil.copy(next((home / "root" / "boot").glob("vmlinuz-*")), image)
-        shutil.rmtree(home / "root")
-    return image
+    return linux() / "vmlinuz"
 
 
 def newer_qemu():
     """QEMU of the release's backports, with the libraries it needs, beside the system's."""
     home = STORE / "qemu-backports"
     if not home.exists():
-        fetch(["-t", f"{release()}-backports", "install", "qemu-system-x86"], home)
+        fetch(["--download-only", "--no-install-recommends", "-t", f"{release()}-backports",
+               "install", "qemu-system-x86"], home)
     program = home / "usr" / "bin" / "qemu-system-x86_64"
     if not program.exists():
         raise Skip("the backports hold no newer QEMU")
