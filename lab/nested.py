@@ -93,7 +93,7 @@ def qemu_command(home, initrd, out):
     return [QEMU, "-nodefaults", "-no-reboot", "-display", "none", "-machine", "q35",
             "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "EPYC,+svm", "-smp", "2", "-m", "2048",
             "-kernel", home / "vmlinuz", "-initrd", initrd, "-serial", f"file:{out}/console",
-            "-append", "console=ttyS0 quiet panic=1 mitigations=off tsc=unstable", *shares]
+            "-append", "console=ttyS0 quiet panic=1 mitigations=off tsc=reliable", *shares]
 
 
 class Nested:

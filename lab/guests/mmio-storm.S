@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Reads the VGA window at a0000 for ever, interrupts off: each read is an MMIO exit.
+# Reads the VGA window at a0000 for ever, interrupts off: with a VGA card, each read is an MMIO exit.
 .include "machine.inc"
 guest_begin
 start:

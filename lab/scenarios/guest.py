@@ -77,7 +77,7 @@ SCENARIOS = [
     Scenario("port-storm", "writes to an I/O port for ever, interrupts off",
              SPINS_OFF, runs("port-storm")),
     Scenario("mmio-storm", "reads device memory for ever, interrupts off",
-             SPINS_OFF, runs("mmio-storm")),
+             SPINS_OFF, runs("mmio-storm", "-vga", "std")),
     Scenario("msr-storm", "reads an MSR for ever, interrupts off", SPINS_OFF, runs("msr-storm")),
     Scenario("exception-loop", "an exception whose handler returns to it, interrupts off",
              CANNOT_TELL, runs("exception-loop")),
