@@ -62,6 +62,7 @@ void vh_decode_cgroup(struct vh_decoder *d);
 void vh_decode_threads(struct vh_decoder *d);
 void vh_decode_vcpus(struct vh_decoder *d); /* after threads: names them, sets their role */
 void vh_decode_counters(struct vh_decoder *d);
+void vh_decode_exits(struct vh_decoder *d);
 void vh_decode_monitor(struct vh_decoder *d);
 void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_process(struct vh_decoder *d);

@@ -42,6 +42,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_threads(&d);
 	vh_decode_vcpus(&d);
 	vh_decode_counters(&d);
+	vh_decode_exits(&d);
 	vh_decode_monitor(&d);
 	vh_decode_drives(&d);
 	vh_decode_process(&d);
@@ -106,6 +107,8 @@ void vh_model_free(struct vh_model *m)
 		vcpu_free(m->vcpus[i]);
 	free(m->vcpus);
 	vh_counters_free(&m->vm_kvm);
+	vh_exits_free(m->exits);
+	vh_devices_free(m->devices);
 	monitor_free(&m->monitor);
 	lists_free(m);
 	free(m->cgroup.path);

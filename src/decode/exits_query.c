@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is asked of decoded exits, and the names of their enumerators. */
+#include "base/names.h"
+#include "decode/exits.h"
+#include "decode/keytext.h"
+
+static const char *const isa_names[VH_N_ISA] = {
+	[VH_ISA_UNKNOWN] = "unknown",
+	[VH_ISA_VMX] = "VMX",
+	[VH_ISA_SVM] = "SVM",
+	[VH_ISA_ARM64] = "arm64",
+	[VH_ISA_PVM] = "PVM",
+};
+static const char *const place_names[VH_N_PLACE] = {
+	[VH_PLACE_UNKNOWN] = "unknown",
+	[VH_PLACE_GUEST] = "guest",
+	[VH_PLACE_KVM] = "kvm",
+	[VH_PLACE_INSIDE] = "inside",
+	[VH_PLACE_USER] = "user",
+};
+static const char *const rest_names[VH_N_REST] = {
+	[VH_REST_ON] = "on",
+	[VH_REST_ASLEEP] = "asleep",
+	[VH_REST_READY] = "ready",
+};
+static const char *const event_state_names[VH_N_EVENT_STATE] = {
+	[VH_EVENT_ATTACHED] = "attached",
+	[VH_EVENT_SAMPLED] = "sampled",
+	[VH_EVENT_ABSENT] = "absent",
+	[VH_EVENT_FAILED] = "failed",
+	[VH_EVENT_UNWANTED] = "unwanted",
+};
+
+/* docs/trace-format.md: name of the kind, and the tracepoint that it comes from. */
+static const struct {
+	const char *name, *event;
+} kinds[VH_N_KEY_KIND] = {
+	[VH_KEY_PIO] = {"pio", "kvm:kvm_pio"},
+	[VH_KEY_MMIO] = {"mmio", "kvm:kvm_mmio"},
+	[VH_KEY_MSR] = {"msr", "kvm:kvm_msr"},
+	[VH_KEY_CR] = {"cr", "kvm:kvm_cr"},
+	[VH_KEY_CPUID] = {"cpuid", "kvm:kvm_cpuid"},
+	[VH_KEY_HYPERCALL] = {"hypercall", "kvm:kvm_hypercall"},
+	[VH_KEY_HV_HYPERCALL] = {"hv-hypercall", "kvm:kvm_hv_hypercall"},
+	[VH_KEY_XEN_HYPERCALL] = {"xen-hypercall", "kvm:kvm_xen_hypercall"},
+	[VH_KEY_FAULT] = {"fault", "kvm:kvm_page_fault"},
+	[VH_KEY_FAULT_RIP] = {"fault-rip", "kvm:kvm_page_fault"},
+	[VH_KEY_VIRQ] = {"virq", "kvm:kvm_inj_virq"},
+	[VH_KEY_EXCEPTION] = {"exception", "kvm:kvm_inj_exception"},
+	[VH_KEY_IPI] = {"ipi", "kvm:kvm_apic_ipi"},
+	[VH_KEY_ACCEPT] = {"accept", "kvm:kvm_apic_accept_irq"},
+	[VH_KEY_EOI] = {"eoi", "kvm:kvm_eoi"},
+	[VH_KEY_EMULATED] = {"emulated", "kvm:kvm_emulate_insn"},
+	[VH_KEY_NAE] = {"nae", "kvm:kvm_vmgexit_enter"},
+	[VH_KEY_NAE_MSR] = {"nae-msr", "kvm:kvm_vmgexit_msr_protocol_enter"},
+	[VH_KEY_USERSPACE] = {"userspace", "kvm:kvm_userspace_exit"},
+	[VH_KEY_RIP] = {"rip", "kvm:kvm_exit"},
+	[VH_KEY_WAKEUP] = {"wakeup", "kvm:kvm_vcpu_wakeup"},
+	[VH_KEY_GSI] = {"gsi", "kvm:kvm_set_irq"},
+};
+
+const char *vh_isa_name(enum vh_isa isa)
+{
+	return vh_name_of(isa_names, VH_N_ISA, (int)isa);
+}
+
+VH_NAMES_DEFINE(vh_place, enum vh_place, place_names)
+VH_NAMES_DEFINE(vh_rest, enum vh_rest, rest_names)
+VH_NAMES_DEFINE(vh_event_state, enum vh_event_state, event_state_names)
+
+const char *vh_key_kind_name(enum vh_key_kind kind)
+{
+	return (unsigned)kind < VH_N_KEY_KIND ? kinds[kind].name : "?";
+}
+
+int vh_key_kind_parse(const char *name)
+{
+	for (int i = 0; i < VH_N_KEY_KIND; i++)
+		if (vh_streq(kinds[i].name, name))
+			return i;
+	return -1;
+}
+
+const struct vh_vcpu_exits *vh_exits_of(const struct vh_exits *e, int vcpu)
+{
+	for (size_t i = 0; e && i < e->n_vcpus; i++)
+		if (e->vcpus[i]->vcpu == vcpu)
+			return e->vcpus[i];
+	return NULL;
+}
+
+double vh_exits_share(const struct vh_vcpu_exits *v, int place, int rest)
+{
+	double sum = 0;
+
+	if (!v || v->span_ns <= 0)
+		return NAN;
+	for (int p = 0; p < VH_N_PLACE; p++)
+		for (int r = 0; r < VH_N_REST; r++)
+			if ((place < 0 || p == place) && (rest < 0 || r == rest))
+				sum += v->time_ns[p][r];
+	return sum / v->span_ns;
+}
+
+double vh_exits_rate(const struct vh_exits *e, const struct vh_vcpu_exits *v, enum vh_key_kind kind)
+{
+	double count = 0, span_ns;
+
+	if (!e || !v || (unsigned)kind >= VH_N_KEY_KIND)
+		return NAN;
+	const struct vh_trace_event *event = vh_exits_event(e, kinds[kind].event);
+
+	for (size_t i = 0; i < v->n_keys; i++)
+		if (v->keys[i].kind == kind)
+			count += (double)v->keys[i].timing.count;
+	/* Where the event was not counted, none seen does not mean none. */
+	if (count <= 0 &&
+		(!event || (event->state != VH_EVENT_ATTACHED && event->state != VH_EVENT_SAMPLED)))
+		return NAN;
+	span_ns = v->span_ns > 0 ? v->span_ns : e->span_ns;
+	if (event && event->state == VH_EVENT_SAMPLED)
+		span_ns = VH_MIN(span_ns, event->span_ns);
+	return count / span_ns * 1e9;
+}
+
+const struct vh_exit_key *vh_exits_top(const struct vh_vcpu_exits *v, enum vh_key_kind kind)
+{
+	for (size_t i = 0; v && i < v->n_keys; i++)
+		if (v->keys[i].kind == kind)
+			return &v->keys[i];
+	return NULL;
+}
+
+const struct vh_trace_event *vh_exits_event(const struct vh_exits *e, const char *name)
+{
+	for (size_t i = 0; e && i < e->n_events; i++)
+		if (vh_streq(e->events[i].name, name))
+			return &e->events[i];
+	return NULL;
+}
