@@ -6,6 +6,7 @@
 
 void vh_facts_of_host(struct vh_facts *facts);  /* the process and what the host does to it */
 void vh_facts_of_vcpus(struct vh_facts *facts); /* threads and registers of the vCPUs */
+void vh_facts_of_exits(struct vh_facts *facts); /* counted exits: after those of the vCPUs */
 void vh_facts_of_vmm(struct vh_facts *facts);   /* monitor, run state, main loop, drives */
 void vh_facts_of_texts(struct vh_facts *facts); /* logs and screen */
 
@@ -15,3 +16,27 @@ struct vh_subject {
 };
 struct vh_subject vh_subject_tid(pid_t tid);
 struct vh_subject vh_subject_vcpu(int index);
+
+/* What was traced of a vCPU: NULL where nothing was, or for too short a time to say what did not
+ * happen. Not of KVM's statistics alone. */
+const struct vh_vcpu_exits *vh_traced(const struct vh_facts *facts, int vcpu);
+/* True where an event was counted from the begin of the trace to its end, so that none seen means
+ * none. */
+bool vh_trace_counts(const struct vh_exits *e, const char *event);
+/* All events of a kind; exits of a meaning. */
+uint64_t vh_keys_of(const struct vh_vcpu_exits *x, enum vh_key_kind kind);
+uint64_t vh_rows_of(
+	const struct vh_exits *e, const struct vh_vcpu_exits *x, enum vh_exit_means means);
+/* How often a second: count is of events of that kind, which may have been counted for a part of
+ * the time only. */
+double vh_traced_per_s(const struct vh_exits *e, const struct vh_vcpu_exits *x,
+	enum vh_key_kind kind, uint64_t count);
+/* True where the scheduler's switches tell how long it ran, slept and waited for a CPU. */
+bool vh_times_are_exact(const struct vh_facts *facts, const struct vh_vcpu *v);
+/* True where the vCPU is ready to run all the time. */
+bool vh_never_rests(const struct vh_facts *facts, int vcpu);
+/* A fact whose ground is the trace. */
+struct vh_fact *vh_fact_traced(struct vh_facts *facts, struct vh_fact *f);
+void vh_facts_of_storms(struct vh_facts *facts, const struct vh_vcpu_exits *x);
+void vh_facts_of_irqs(struct vh_facts *facts, const struct vh_vcpu_exits *x);
+void vh_facts_of_ipis(struct vh_facts *facts);

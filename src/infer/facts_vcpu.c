@@ -25,9 +25,30 @@
 static struct vh_fact *about(
 	struct vh_facts *facts, const struct vh_vcpu *v, struct vh_fact *f, const char *task_source)
 {
+	if (vh_streq(task_source, "trace.exits"))
+		return vh_fact_traced(facts, f);
 	if (task_source && v->thread)
 		vh_fact_ground(facts, f, task_source, vh_subject_tid(v->thread->tid).s);
 	return f;
+}
+
+/* How a thread was given CPU time in the window. */
+struct load {
+	double run, wait;   /* shares; wait NAN unknown */
+	const char *source; /* evidence */
+};
+
+/* Scheduler switches tell it exactly; schedstat misses a wait that is not over at the look. */
+static struct load load_of(const struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_thread *t = v->thread;
+	const struct vh_vcpu_exits *x = vh_traced(facts, v->index);
+
+	if (vh_times_are_exact(facts, v))
+		return (struct load){vh_exits_share(x, -1, VH_REST_ON),
+			vh_exits_share(x, -1, VH_REST_READY), "trace.exits"};
+	return (struct load){t->run_share, t->wait_share,
+		t->first.has_schedstat ? "task.schedstat" : "task.stat"};
 }
 
 static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
@@ -35,11 +56,11 @@ static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 	const struct vh_thread *t = v->thread;
 	int n = v->index;
 
-	if (!t || isnan(t->run_share))
+	if (!t || (isnan(t->run_share) && !vh_times_are_exact(facts, v)))
 		return;
-	double wait = isnan(t->wait_share) ? 0 : t->wait_share;
-	double demand = t->run_share + wait;
-	const char *source = t->first.has_schedstat ? "task.schedstat" : "task.stat";
+	struct load load = load_of(facts, v);
+	double run = load.run, wait = isnan(load.wait) ? 0 : load.wait;
+	double demand = run + wait;
 	struct vh_fact *f;
 
 	if (demand > 0.5 && wait >= WAITED_STARVED * demand)
@@ -47,25 +68,25 @@ static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 			"vCPU %d was ready to run, but waited for a CPU %.1f %% of the window and "
 			"ran "
 			"%.1f %%",
-			n, 100 * wait, 100 * t->run_share);
+			n, 100 * wait, 100 * run);
 	else if (demand >= DEMAND_BUSY)
-		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, n, t->run_share,
-			"vCPU %d ran %.1f %% of the window%s", n, 100 * t->run_share,
+		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, n, run,
+			"vCPU %d ran %.1f %% of the window%s", n, 100 * run,
 			wait > 0.1 ? " and was ready to run the rest" : "");
 	/* On a loaded host a thread that hardly runs waits a little each time that it wakes. */
-	else if (t->run_share < DEMAND_ASLEEP && demand < DEMAND_LIGHT)
-		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, n, t->run_share,
-			"vCPU %d ran %.2f %% of the window", n, 100 * t->run_share);
+	else if (run < DEMAND_ASLEEP && demand < DEMAND_LIGHT)
+		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, n, run,
+			"vCPU %d ran %.2f %% of the window", n, 100 * run);
 	else
-		f = vh_fact_add(facts, VH_FACT_VCPU_ACTIVE, n, t->run_share,
-			"vCPU %d ran %.1f %% of the window", n, 100 * t->run_share);
-	about(facts, v, f, source);
-	if (!isnan(t->wait_share) && demand >= DEMAND_ASLEEP && wait <= WAITED_HARDLY * demand)
+		f = vh_fact_add(facts, VH_FACT_VCPU_ACTIVE, n, run,
+			"vCPU %d ran %.1f %% of the window", n, 100 * run);
+	about(facts, v, f, load.source);
+	if (!isnan(load.wait) && demand >= DEMAND_ASLEEP && wait <= WAITED_HARDLY * demand)
 		about(facts, v,
 			vh_fact_add(facts, VH_FACT_VCPU_GETS_CPU, n, wait,
 				"vCPU %d waited for a CPU only %.1f %% of the window", n,
 				100 * wait),
-			source);
+			load.source);
 }
 
 static void wait_facts(struct vh_facts *facts, const struct vh_vcpu *v)
@@ -256,6 +277,8 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 	bool asleep = vh_fact_of(facts, VH_FACT_VCPU_ASLEEP, n);
 	const struct vh_thread_sample *s = &t->last;
 	uint64_t ran_ns = s->has_schedstat ? s->run_ns : 0;
+	const struct vh_vcpu_exits *x = vh_traced(facts, n);
+	uint64_t entries = x ? x->entries : 0;
 	struct vh_fact *f = NULL;
 
 	if (readable && asleep && vh_stage_of(r) == VH_STAGE_RESET)
@@ -270,6 +293,10 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 	else if (readable && vh_stage_of(r) != VH_STAGE_UNKNOWN)
 		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d was started: %s", n, vh_stage_title(vh_stage_of(r)));
+	else if (!readable && entries)
+		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)entries,
+			"vCPU %d was started: it entered the guest %" PRIu64 " times in the window",
+			n, entries);
 	/* One that is woken has been started: an idle CPU of a young guest used as little. */
 	else if (!readable && asleep && s->has_schedstat && ran_ns < NEVER_STARTED_NS &&
 		 !vh_fact_of(facts, VH_FACT_VCPU_WAKES, n))
@@ -283,7 +310,7 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 			vh_duration_text((int64_t)ran_ns).s);
 	if (!f)
 		return;
-	about(facts, v, f, "task.schedstat");
+	about(facts, v, f, !readable && entries ? "trace.exits" : "task.schedstat");
 	if (readable)
 		vh_fact_ground(facts, f, "hmp.info-registers", vh_subject_vcpu(n).s);
 }
@@ -291,8 +318,10 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 static void counter_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 {
 	double exits = vh_counter_rate(&v->kvm, "exits");
+	const struct vh_vcpu_exits *x = vh_traced(facts, v->index);
 
-	if (isnan(exits))
+	/* Better told where each was counted. */
+	if (isnan(exits) || (x && x->exits))
 		return;
 	vh_auto_buf struct vh_buf detail = {0};
 	static const struct {
