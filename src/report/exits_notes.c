@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a reader must know of the numbers: who counted, what was lost, what could not be seen. */
+#include <inttypes.h>
+
+#include "base/units.h"
+#include "report/exits_view.h"
+
+/* What is not told without an event. An event that is not in here is news only where something is
+ * wrong with it: many a kernel has no Hyper-V. */
+static const struct {
+	const char *event, *without;
+} uses[] = {
+	{"kvm:kvm_exit", "no exit reasons; guest and KVM cannot be told apart"},
+	{"kvm:kvm_entry", "exits have no handling time"},
+	{"kvm:kvm_userspace_exit", "what QEMU must handle is not told"},
+	{"kvm:kvm_pio", "no ports"},
+	{"kvm:kvm_mmio", "no MMIO addresses"},
+	{"kvm:kvm_msr", "no MSRs"},
+	{"kvm:kvm_page_fault", "no page faults"},
+	{"sched:sched_switch", "halted, blocked and waiting vCPUs count as running"},
+};
+
+static const char *without(const char *event)
+{
+	for (size_t i = 0; i < VH_ARRAY_SIZE(uses); i++)
+		if (vh_streq(uses[i].event, event))
+			return uses[i].without;
+	return NULL;
+}
+
+static void add_event(struct vh_view_section *s, const struct vh_trace_event *ev)
+{
+	const char *misses = without(ev->name);
+
+	switch (ev->state) {
+	case VH_EVENT_SAMPLED:
+		vh_view_line(s,
+			"%s was counted for only %s, for it comes too often: its samples are of "
+			"that time, its rate holds for all%s%s",
+			ev->name, vh_duration_text((int64_t)ev->span_ns).s, ev->why ? "; " : "",
+			ev->why ? ev->why : "");
+		break;
+	case VH_EVENT_ABSENT:
+		if (misses)
+			vh_view_line(s, "this kernel has no %s: %s", ev->name, misses);
+		break;
+	case VH_EVENT_FAILED:
+		vh_view_line(s, "%s could not be counted%s%s%s%s", ev->name, ev->why ? " (" : "",
+			ev->why ? ev->why : "", ev->why ? ")" : "", "");
+		if (misses)
+			vh_view_line(s, "without %s: %s", ev->name, misses);
+		break;
+	default:
+		break;
+	}
+}
+
+/* kvm_exit is there, but no VM ever makes it fire. */
+static bool silent_exits(const struct vh_exits *e)
+{
+	const struct vh_trace_event *ev = vh_exits_event(e, "kvm:kvm_exit");
+
+	return !vh_exits_has_reasons(e) && ev &&
+	       (ev->state == VH_EVENT_ATTACHED || ev->state == VH_EVENT_SAMPLED);
+}
+
+void vh_exits_add_notes(
+	struct vh_view *v, const struct vh_exits *e, const struct vh_exits_options *o)
+{
+	struct vh_view_section *s = vh_view_add(v, "notes", VH_VIEW_LINES, "%s", "");
+
+	if (e->lost)
+		vh_view_line(s,
+			"%" PRIu64 " events were lost, for they came faster than they could be "
+			"read: all numbers are too low",
+			e->lost);
+	if (e->missed)
+		vh_view_line(s,
+			"%" PRIu64 " events are counted in their kind, but not by port, address or "
+			"reason: there were too many different ones",
+			e->missed);
+	if (vh_exits_is_statistics(e)) {
+		vh_view_line(s, "KVM's own counters tell how often, but not why, where or for how "
+				"long");
+		if (o->of != VH_EXITS_VMEXIT)
+			vh_view_line(s, "so there is nothing to show of --event %s",
+				vh_exits_of_name(o->of));
+	} else if (silent_exits(e)) {
+		vh_view_line(s,
+			"kvm_exit never fires here, as where KVM emulates the guest's "
+			"instructions: the rows are the events behind exits, and one exit may "
+			"cause several; KVM_RUN is guest and KVM together");
+	}
+	if (e->why_not_better)
+		vh_view_line(s, "no better backend: %s", e->why_not_better);
+	for (size_t i = 0; i < e->n_events; i++)
+		add_event(s, &e->events[i]);
+}
