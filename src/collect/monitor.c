@@ -210,8 +210,10 @@ static void ask_row(struct vh_session *s, const struct vh_question *q, enum vh_r
 	if (!objection && !vh_session_goes_on(s))
 		objection = s->over;
 	if (objection) {
-		/* query-sev is not missing where there is no SEV; and once said is enough. */
-		if (!is_second(round) && objection != s->outlook.against[VH_NEED_SEV])
+		/* query-sev is not missing where there is no SEV, nor the names of devices where
+		 * nothing goes to one; and once said is enough. */
+		if (!is_second(round) && objection != s->outlook.against[VH_NEED_SEV] &&
+			objection != s->outlook.against[VH_NEED_DEVICES])
 			vh_case_add_skipped(
 				s->c, round, q->source, q->subject, q->source, objection);
 		return;

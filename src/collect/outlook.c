@@ -312,6 +312,19 @@ static void object_to_userfaultfd(struct vh_outlook *o, const struct vh_case *c)
 			"may wait for a page, and a question to it could hang or change the VM");
 }
 
+/* The kinds of keys in trace.exits whose numbers are ports or addresses (docs/trace-format.md). The
+ * collector's own JSON is looked at as text: that is all that is to be known of it here. */
+static bool sees_devices(const struct vh_case *c)
+{
+	static const char *const kinds[] = {"\"pio\"", "\"mmio\"", "\"fault\"", "\"nae\""};
+	const struct vh_evidence *e = vh_case_find_data(c, "trace.exits", NULL, VH_N_ROUND);
+
+	for (size_t i = 0; e && i < VH_ARRAY_SIZE(kinds); i++)
+		if (vh_str_find(vh_evidence_text(e), kinds[i]) >= 0)
+			return true;
+	return false;
+}
+
 void vh_outlook_take(struct vh_outlook *o, const struct vh_case *c)
 {
 	struct look now, before;
@@ -344,6 +357,8 @@ void vh_outlook_take(struct vh_outlook *o, const struct vh_case *c)
 	}
 	object_to_userfaultfd(o, c);
 	vh_outlook_object(o, VH_NEED_SEV, "the guest is no SEV guest");
+	if (!sees_devices(c))
+		vh_outlook_object(o, VH_NEED_DEVICES, "no exit to a device was counted");
 	vh_outlook_add_confidential(o, c->vm->confidential);
 	free(now.tasks);
 	free(before.tasks);

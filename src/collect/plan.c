@@ -10,10 +10,11 @@
 /*
  * In the order of asking. Where a command runs (QEMU 7.2 to 10.2): query-status, query-version,
  * query-cpus-fast, query-name, query-uuid, query-kvm, query-chardev, query-migrate, query-balloon,
- * query-iothreads and qom-get in the main loop, without touching vCPUs or drives. query-stats of
- * vCPUs up to 8.0, info registers, info lapic and gva2gpa on the vCPU threads (run_on_cpu): they
- * wait for a stuck one with the big lock's holder. query-blockstats takes the lock of a drive's I/O
- * thread. query-block stats the image files, screendump writes one: both on the main thread.
+ * query-iothreads, qom-get and info mtree in the main loop, without touching vCPUs or drives.
+ * query-stats of vCPUs up to 8.0, info registers, info lapic and gva2gpa on the vCPU threads
+ * (run_on_cpu): they wait for a stuck one with the big lock's holder. query-blockstats takes the
+ * lock of a drive's I/O thread. query-block stats the image files, screendump writes one: both on
+ * the main thread.
  */
 const struct vh_question vh_questions[] = {
 	{"qmp.query-version", .command = "query-version", .turn = VH_TURN_IDENTIFY, .needs = MAIN},
@@ -41,6 +42,10 @@ const struct vh_question vh_questions[] = {
 	{"qmp.query-iothreads", .command = "query-iothreads", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-sev", .command = "query-sev", .turn = VH_TURN_ONCE, .needs = MAIN | NEED(SEV)},
 	{"hmp.info-pic", .line = "info pic", .turn = VH_TURN_ONCE, .needs = MAIN | NEED(X86)},
+	{"hmp.info-mtree", .line = "info mtree", .turn = VH_TURN_ONCE,
+		.needs = MAIN | NEED(DEVICES)},
+	{"hmp.info-mtree-flat", .line = "info mtree -f -o", .turn = VH_TURN_ONCE,
+		.needs = MAIN | NEED(DEVICES)},
 	{"guest.code", .turn = VH_TURN_ONCE, .needs = REGISTERS | MEMORY, .per_vcpu = true},
 	{"guest.screen", .turn = VH_TURN_ONCE, .needs = MAIN | MEMORY},
 

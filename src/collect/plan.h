@@ -21,7 +21,8 @@ enum vh_need {
 	VH_NEED_STORAGE,     /* no thread waits on storage */
 	VH_NEED_LOCAL_FILES, /* no drive sits on FUSE or a network file system */
 	VH_NEED_DRIVES,      /* the drives' counters look healthy */
-	VH_NEED_FILE,        /* QEMU can write a file where we can read it */
+	VH_NEED_DEVICES, /* exits were counted that go to a device: its name is worth asking for */
+	VH_NEED_FILE,    /* QEMU can write a file where we can read it */
 	VH_N_NEEDS
 };
 

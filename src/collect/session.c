@@ -7,6 +7,7 @@
 
 /* Connecting and the greeting, tried on so many monitors of one VM. */
 #define MAX_MONITORS 3
+#define MAX_TEXT     (512u << 10) /* of one HMP command */
 
 void vh_session_begin(struct vh_session *s, struct vh_host *host, struct vh_case *c,
 	const struct vh_collect_options *options)
@@ -282,6 +283,11 @@ struct vh_evidence *vh_session_add(struct vh_session *s, enum vh_round round, co
 	}
 	struct vh_str text = vh_session_text(a);
 
+	if (vh_prefix(source, "hmp.") && text.n > MAX_TEXT) {
+		vh_evidence_set_data(e, text.s, MAX_TEXT);
+		vh_evidence_fail(e, VH_TRUNCATED, 0, "the first %u of %zu bytes", MAX_TEXT, text.n);
+		return e;
+	}
 	if (!vh_prefix(source, "hmp.")) {
 		text.s = json_object_to_json_string_length(
 			a->value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &text.n);

@@ -14,3 +14,5 @@ void vh_devices_free(struct vh_devices *d);
 /* What is there, escaped; d may be NULL. NULL where nothing is known. The caller frees it. */
 char *vh_devices_port(const struct vh_devices *d, uint64_t port);
 char *vh_devices_address(const struct vh_devices *d, uint64_t gpa);
+/* The same on arm64, where without QEMU's word it is taken for QEMU's machine "virt". */
+char *vh_devices_virt_address(const struct vh_devices *d, uint64_t gpa);

@@ -10,7 +10,7 @@
  * reasons, and some hundred keys. */
 #define MAX_ROWS       512
 #define MAX_KEYS       4096
-#define MAX_ALL_KEYS   200000
+#define MAX_ALL_KEYS   65536
 #define MAX_EVENTS     64
 #define MAX_BACKENDS   4
 #define MAX_STATISTICS 512
@@ -209,7 +209,7 @@ static void read_keys(struct decode *d, struct json_object *o, struct vh_vcpu_ex
 		if (!read_key(json_object_array_get_idx(a, i), &k))
 			continue;
 		k.text = vh_exit_key_text(d->e->isa, &k);
-		k.device = vh_exit_key_device(d->devices, &k);
+		k.device = vh_exit_key_device(d->e->isa, d->devices, &k);
 		VH_PUSH(v->keys, v->n_keys) = k;
 		d->n_keys++;
 	}

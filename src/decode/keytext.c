@@ -425,8 +425,11 @@ char *vh_exit_reason_text(enum vh_isa isa, uint64_t reason)
 	return vh_strdup(name);
 }
 
-char *vh_exit_key_device(const struct vh_devices *devices, const struct vh_exit_key *k)
+char *vh_exit_key_device(
+	enum vh_isa isa, const struct vh_devices *devices, const struct vh_exit_key *k)
 {
+	char *(*address)(const struct vh_devices *, uint64_t) =
+		isa == VH_ISA_ARM64 ? vh_devices_virt_address : vh_devices_address;
 	uint64_t code = k->value & UINT32_MAX;
 
 	switch (k->kind) {
@@ -434,14 +437,14 @@ char *vh_exit_key_device(const struct vh_devices *devices, const struct vh_exit_
 		return vh_devices_port(devices, k->value);
 	case VH_KEY_MMIO:
 	case VH_KEY_FAULT:
-		return vh_devices_address(devices, k->value);
+		return address(devices, k->value);
 	case VH_KEY_FAULT_RIP:
-		return vh_devices_address(devices, k->detail);
+		return address(devices, k->detail);
 	case VH_KEY_NAE:
 		if (code == 0x7b)
 			return vh_devices_port(devices, bits(k->detail, 31, 16));
 		if (code == 0x80000001 || code == 0x80000002)
-			return vh_devices_address(devices, k->detail);
+			return address(devices, k->detail);
 		return NULL;
 	default:
 		return NULL;

@@ -12,6 +12,7 @@ static struct vh_case *healthy(void)
 	case_main_thread(c);
 	case_busy_vcpu(c, 0);
 	case_busy_vcpu(c, 1);
+	case_text(c, VH_LAST, "trace.exits", "", "{\"keys\": [{\"kind\": \"mmio\"}]}");
 	return c;
 }
 
@@ -23,7 +24,7 @@ static void assert_only(const struct vh_outlook *o, enum vh_need need, const cha
 	if (!strstr(o->against[need], words))
 		fail_msg("\"%s\" does not say \"%s\"", o->against[need], words);
 	for (unsigned i = 0; i < VH_N_NEEDS; i++)
-		if (i != need && i != VH_NEED_SEV && o->against[i])
+		if (i != need && i != VH_NEED_SEV && i != VH_NEED_DEVICES && o->against[i])
 			fail_msg("need %u too: %s", i, o->against[i]);
 	for (size_t i = 0; i < vh_n_questions; i++)
 		if (vh_questions[i].needs & 1u << need)
@@ -49,6 +50,31 @@ static void a_healthy_vm_is_asked_everything(void **state VH_UNUSED)
 		if (!vh_streq(vh_questions[i].source, "qmp.query-sev"))
 			assert_null(vh_plan_objection(&o, &vh_questions[i]));
 	assert_false(allowed(&o, "qmp.query-sev", NULL));
+	vh_outlook_free(&o);
+	vh_case_free(c);
+}
+
+static void devices_are_asked_for_where_exits_go_to_them(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+	struct vh_outlook o;
+
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	vh_outlook_take(&o, c);
+	assert_false(allowed(&o, "hmp.info-mtree", NULL));
+	assert_true(allowed(&o, "hmp.info-pic", NULL));
+	vh_outlook_free(&o);
+	struct vh_evidence *e = case_text(c, VH_LAST, "trace.exits", "",
+		"{\"keys\": [{\"kind\": \"rip\"}, {\"kind\": \"pio\", \"value\": \"0x80\"}]}");
+
+	vh_outlook_take(&o, c);
+	assert_true(allowed(&o, "hmp.info-mtree", NULL));
+	assert_true(allowed(&o, "hmp.info-mtree-flat", NULL));
+	vh_outlook_free(&o);
+	vh_evidence_set_data(e, "{}", 2);
+	vh_outlook_take(&o, c);
+	assert_false(allowed(&o, "hmp.info-mtree-flat", NULL));
 	vh_outlook_free(&o);
 	vh_case_free(c);
 }
@@ -434,6 +460,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_healthy_vm_is_asked_everything),
+		cmocka_unit_test(devices_are_asked_for_where_exits_go_to_them),
 		cmocka_unit_test(query_block_stands_last),
 		cmocka_unit_test(a_held_process_is_left_alone),
 		cmocka_unit_test(a_thawed_cgroup_is_no_objection),

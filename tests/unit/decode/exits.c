@@ -395,7 +395,7 @@ static void test_texts(void **state VH_UNUSED)
 	for (int kind = 0; kind < VH_N_KEY_KIND; kind++) {
 		struct vh_exit_key k = {(enum vh_key_kind)kind, UINT64_MAX, UINT64_MAX, UINT64_MAX};
 		vh_auto_free char *text = vh_exit_key_text(VH_ISA_VMX, &k);
-		vh_auto_free char *device = vh_exit_key_device(NULL, &k);
+		vh_auto_free char *device = vh_exit_key_device(VH_ISA_VMX, NULL, &k);
 
 		assert_true(*text);
 		assert_null(device);
