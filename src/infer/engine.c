@@ -229,19 +229,21 @@ static bool hides(const struct vh_cause *outer, const struct vh_cause *inner)
 
 static void drop_hidden(struct vh_verdict *v)
 {
+	bool *hidden = vh_alloc((v->n_causes + 1) * sizeof(*hidden));
 	size_t kept = 0;
 
-	for (size_t i = 0; i < v->n_causes; i++) {
-		bool hidden = false;
-
-		for (size_t k = 0; k < kept && !hidden; k++)
-			hidden = hides(v->causes[k], v->causes[i]);
-		if (hidden)
+	/* Also by one that has less for it: the special cause need not repeat all that the general
+	 * one is made of. */
+	for (size_t i = 0; i < v->n_causes; i++)
+		for (size_t k = 0; k < v->n_causes && !hidden[i]; k++)
+			hidden[i] = k != i && !hidden[k] && hides(v->causes[k], v->causes[i]);
+	for (size_t i = 0; i < v->n_causes; i++)
+		if (hidden[i])
 			cause_free(v->causes[i]);
 		else
 			v->causes[kept++] = v->causes[i];
-	}
 	v->n_causes = kept;
+	free(hidden);
 }
 
 static void judge_rules(struct vh_verdict *v, const struct vh_facts *facts)

@@ -259,6 +259,19 @@ static char *what_is_stormed(const struct vh_exit_key *k)
 	}
 }
 
+/* IDE controllers are at fixed ports; others are known by name. */
+static bool is_disk(const struct vh_exit_key *k)
+{
+	static const char *const names[] = {"ide", "sata", "ahci", "bmdma", "nvme", "scsi", "disk"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
+		if (named(k, names[i]))
+			return true;
+	return k->kind == VH_KEY_PIO &&
+	       (within(k->value, 0x1f1, 0x1f7) || within(k->value, 0x171, 0x177) ||
+		       k->value == 0x3f6 || k->value == 0x376);
+}
+
 static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, const struct storm *s)
 {
 	const struct vh_exit_key *k = s->key;
@@ -269,8 +282,9 @@ static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, con
 			   : s->writes > 0.99 ? "writes"
 					      : "reads and writes";
 	vh_auto_free char *device = k->device ? vh_asprintf(" (%s)", k->device) : vh_strdup("");
-	/* It gets on, if rarely: each time with the many accesses of a command. */
-	bool gets_on = accesses && s->rest_per_s >= 2 && s->writes < 0.01;
+	/* It gets on, if rarely: each time with the many accesses of a command. Who polls a disk
+	 * waits for it, even if none came in this window. */
+	bool gets_on = accesses && s->writes < 0.01 && (s->rest_per_s >= 2 || is_disk(k));
 
 	vh_fact_traced(facts,
 		vh_fact_add(facts, gets_on ? VH_FACT_VCPU_POLLS_DEVICE : storm_fact(k->kind),

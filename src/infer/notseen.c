@@ -28,6 +28,8 @@ static const struct row {
 	{"guest.code", "the code at RIP", false, NULL},
 	{"guest.screen", "the screen as text", false, NULL},
 	{"guest.screendump", "the screen as a picture", false, NULL},
+	{"trace.exits", "what the vCPUs leave the guest for (exits)", true,
+		"run vmhang as root, with tracefs and BPF or perf events"},
 	{"qmp.greeting", "what only the monitor tells (run state, registers, screen, drives)", true,
 		NULL},
 	{"qmp.query-stats", "KVM statistics", false, NULL},
@@ -95,6 +97,9 @@ static bool is_worth_telling(const struct vh_model *m, const struct vh_evidence 
 	if (!row || e->status == VH_OK)
 		return false;
 	if (e->status == VH_ABSENT && !row->absent)
+		return false;
+	/* Without KVM there is nothing to count. */
+	if (strcmp(e->source, "trace.exits") == 0 && m->vm->accel != VH_ACCEL_KVM)
 		return false;
 	/* A thread that ended between two reads is no gap. */
 	if (vh_prefix(e->source, "task.") && e->status == VH_ABSENT)

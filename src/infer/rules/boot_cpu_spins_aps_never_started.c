@@ -13,6 +13,35 @@ static size_t never_started(const struct vh_facts *f)
 	return vh_fact_count(f, VH_FACT_AP_NEVER_STARTED);
 }
 
+/*
+ * Firmware that is at work does I/O, at the least to measure time; what fills memory does not
+ * wait. One that does nothing but wait, for longer than any firmware takes, while no other CPU was
+ * ever started and nothing calls it, will not go on.
+ */
+static bool waits_for_nothing(const struct vh_facts *f)
+{
+	return vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0) && vh_fact_of(f, VH_FACT_VCPU_PAUSES, 0) &&
+	       vh_fact_of(f, VH_FACT_VCPU_TAKES_NO_IRQS, 0) &&
+	       vh_fact_count(f, VH_FACT_VCPU_NO_ENTRY) == f->model->n_vcpus - 1 &&
+	       !vh_fact(f, VH_FACT_EXITS_LOST) && vh_vcpu_ran_ns(f, 0) >= BOOTING_NS;
+}
+
+static void weigh_trace(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *alone = vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0);
+
+	vh_for(j, waits_for_nothing(f) ? VH_PROOF : VH_STRONG, alone);
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_PAUSES, 0));
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_SMALL_LOOP, 0));
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_TAKES_NO_IRQS, 0));
+	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_WAITS_FOR_SIPI);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_IGNORES_SIPI);
+	vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_NO_ENTRY);
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, 0));
+	vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_READS_CLOCK, 0));
+	vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, 0));
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	size_t n = f->model->n_vcpus;
@@ -21,6 +50,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	const struct vh_fact *off = vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, 0);
 	const struct vh_fact *fixed = vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, 0);
 	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, 0);
+	bool waits =
+		vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0) &&
+		(vh_fact_of(f, VH_FACT_VCPU_PAUSES, 0) || vh_fact_of(f, VH_FACT_VCPU_TINY_LOOP, 0));
 
 	if (!vh_guest_is_visible(f) || n < 2)
 		return;
@@ -32,6 +64,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_STRONG, fixed);
 	vh_for(j, VH_STRONG, off);
 	vh_for(j, VH_STRONG, pause);
+	weigh_trace(f, j);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_NEVER_STARTED);
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, 0));
@@ -39,7 +72,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_against(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
 	int64_t patience = vh_registers_known(f, 0) ? POLLING_NS : BOOTING_NS;
 
-	if (!closed && !pause && vh_vcpu_ran_ns(f, 0) < patience)
+	if (!closed && !pause && !waits && vh_vcpu_ran_ns(f, 0) < patience)
 		vh_at_most(j, VH_POSSIBLE,
 			"its code shows no waiting loop, and it has not run for long: firmware may "
 			"still be "
@@ -58,7 +91,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
-static const char *const includes[] = {"guest-spins-irqs-off", "guest-spins-irqs-on", NULL};
+static const char *const includes[] = {
+	"guest-spins", "guest-spins-irqs-off", "guest-spins-irqs-on", NULL};
 
 const struct vh_rule vh_rule_boot_cpu_spins_aps_never_started = {
 	.id = "boot-cpu-spins-aps-never-started",
@@ -71,8 +105,12 @@ const struct vh_rule vh_rule_boot_cpu_spins_aps_never_started = {
 		"before any operating system brought up the other CPUs: the firmware found "
 		"something wrong and stopped itself in a dead loop, waits for something that "
 		"does not come, or met an exception in its own exception handler.",
-	.shown_by = "vCPU 0 uses a full CPU. The others have used next to no CPU time since "
-		    "they were created and sleep in KVM, as reset or the firmware left them.",
+	.shown_by =
+		"vCPU 0 uses a full CPU. The others have used next to no CPU time since "
+		"they were created and sleep in KVM, as reset or the firmware left them. Certain "
+		"where its code is a loop without an exit, or where its exits show for a minute "
+		"of CPU time nothing but PAUSE and the host's interrupts, and no other vCPU "
+		"entered the guest.",
 	.what_to_do =
 		"Give the firmware a voice: a debug build with -debugcon file:X -global "
 		"isa-debugcon.iobase=0x402, and a serial port. Try one vCPU, another firmware "

@@ -97,6 +97,13 @@ int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu)
 	return (int64_t)v->thread->last.run_ns;
 }
 
+const struct vh_fact *vh_many_shutdowns(const struct vh_facts *facts)
+{
+	const struct vh_fact *f = vh_fact(facts, VH_FACT_VCPU_SHUTDOWNS);
+
+	return f && f->value >= 2 ? f : NULL;
+}
+
 int vh_first_vcpu(const struct vh_facts *facts, enum vh_fact_id id)
 {
 	const struct vh_fact *f = vh_fact(facts, id);

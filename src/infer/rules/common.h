@@ -24,6 +24,8 @@ const struct vh_fact *vh_starved_in_a_closed_loop(const struct vh_facts *facts);
 const struct vh_fact *vh_dead_loop(const struct vh_facts *facts);
 /* CPU time that the thread of vCPU n has used since it was created, 0 unknown. */
 int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu);
+/* Triple faults again and again in the window: it is reset each time. NULL where not so. */
+const struct vh_fact *vh_many_shutdowns(const struct vh_facts *facts);
 /* Index of the first vCPU for which the fact holds, -1 for none. */
 int vh_first_vcpu(const struct vh_facts *facts, enum vh_fact_id id);
 

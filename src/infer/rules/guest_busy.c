@@ -9,12 +9,17 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 	const struct vh_fact *on = vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, v);
 	const struct vh_fact *user = vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v);
 	const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, v);
+	const struct vh_fact *widely = vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, v);
+	const struct vh_fact *takes = vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, v);
 
 	if (busy) {
 		vh_for(j, VH_WEAK, moves || user ? busy : NULL);
 		vh_for(j, user && on && moves ? VH_PROOF : VH_STRONG, user);
 		vh_for(j, on ? VH_STRONG : VH_WEAK, moves);
 		vh_for(j, VH_WEAK, on);
+		/* In many places, and interrupts come and are served. */
+		vh_for(j, on || takes ? VH_STRONG : VH_WEAK, widely);
+		vh_for(j, widely || moves || user ? VH_STRONG : VH_WEAK, takes);
 		if (!user && vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v)) {
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
@@ -30,7 +35,28 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 		 * served. */
 		vh_for(j, VH_STRONG, active);
 		vh_for(j, VH_STRONG, wakes);
+		vh_for(j, VH_WEAK, takes);
 	}
+}
+
+/* However hard the others work, until they need the one that does nothing else. */
+static void weigh_storms(const struct vh_facts *f, struct vh_judgement *j)
+{
+	static const enum vh_fact_id stuck[] = {VH_FACT_VCPU_PORT_STORM, VH_FACT_VCPU_MMIO_STORM,
+		VH_FACT_VCPU_MSR_STORM, VH_FACT_VCPU_POLLS_DEVICE, VH_FACT_VCPU_FAULT_LOOP,
+		VH_FACT_VCPU_EXCEPTION_LOOP, VH_FACT_VCPU_STUCK_IN_KVM};
+
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t n = 0; n < VH_ARRAY_SIZE(stuck); n++) {
+			if (f->list[i]->id != stuck[n])
+				continue;
+			vh_against(j, VH_STRONG, f->list[i]);
+			if (!vh_fact_of(f, VH_FACT_VCPU_STORM_WRITES, f->list[i]->vcpu))
+				vh_at_most(j, VH_POSSIBLE,
+					"one of its vCPUs does one and the same thing all the "
+					"time");
+			return;
+		}
 }
 
 /* A vCPU that is always ready to run, but is let run less than this, is slow for the host's sake.
@@ -79,6 +105,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	for (size_t i = 0; i < f->model->n_vcpus; i++)
 		weigh_vcpu(f, j, f->model->vcpus[i]->index);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RESETS));
+	vh_against(j, VH_PROOF, vh_many_shutdowns(f));
+	weigh_storms(f, j);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	/* However hard the others work, until they need the one that is lost. */

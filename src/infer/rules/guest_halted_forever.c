@@ -25,10 +25,12 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_for_all(j, f, weight, VH_FACT_VCPU_IRQS_OFF);
 		vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_NEVER_WAKES);
 		vh_for_all(j, f, VH_WEAK, VH_FACT_AP_NEVER_STARTED);
+		vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_NO_ENTRY);
 	}
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_NOT_HLT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQS_ON));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_BUSY));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_TAKES_IRQS));
 	if (n == 1)
 		vh_title(j, "its vCPU is halted with interrupts off: nothing can wake the guest");
 	vh_next_keep_and_reset(j, f);

@@ -8,6 +8,8 @@ static void weigh_vcpus(const struct vh_facts *f, struct vh_judgement *j)
 		const struct vh_fact *hlt = vh_fact_of(f, VH_FACT_VCPU_HLT, v);
 		const struct vh_fact *on = vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, v);
 		const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, v);
+		const struct vh_fact *takes = vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, v);
+		const struct vh_fact *halts = vh_fact_of(f, VH_FACT_VCPU_HALTS, v);
 		const struct vh_fact *sleeps = vh_fact_of(f, VH_FACT_VCPU_BLOCKS_IN_KVM, v);
 
 		if (hlt && on) {
@@ -19,6 +21,8 @@ static void weigh_vcpus(const struct vh_facts *f, struct vh_judgement *j)
 		} else if (!vh_registers_known(f, v) && sleeps) {
 			vh_for(j, wakes ? VH_STRONG : VH_WEAK, sleeps);
 			vh_for(j, VH_STRONG, wakes);
+			vh_for(j, VH_WEAK, halts);
+			vh_for(j, VH_WEAK, takes);
 		}
 	}
 }
@@ -49,7 +53,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_STARVED));
 	weigh_vcpus(f, j);
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_ACTIVE));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_STUCK_IN_KVM));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RESETS));
+	vh_against(j, VH_PROOF, vh_many_shutdowns(f));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_BOOT_PROMPT));

@@ -37,7 +37,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 }
 
 static const char *const includes[] = {
-	"guest-spins-irqs-off", "guest-spins-irqs-on", "guest-halted-forever", NULL};
+	"guest-spins-irqs-off", "guest-spins-irqs-on", "guest-spins", "guest-halted-forever", NULL};
 
 const struct vh_rule vh_rule_guest_kernel_panic = {
 	.id = "guest-kernel-panic",

@@ -8,9 +8,15 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *resets = vh_fact(f, VH_FACT_RESETS);
 
+	const struct vh_fact *faults = vh_fact(f, VH_FACT_VCPU_SHUTDOWNS);
+
+	/* One triple fault may be a reboot: some kernels do it so. */
+	if (!resets)
+		resets = vh_many_shutdowns(f);
 	if (!vh_guest_is_visible(f) || !resets)
 		return;
 	vh_for(j, resets->value >= SURELY_A_LOOP ? VH_PROOF : VH_STRONG, resets);
+	vh_for(j, VH_STRONG, faults != resets ? faults : NULL);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_NO_IDT));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
 	vh_title(j, "the guest resets itself again and again (%.0f times while it was looked at)",
@@ -30,8 +36,10 @@ const struct vh_rule vh_rule_guest_reset_loop = {
 	.hung = VH_HUNG_YES,
 	.meaning = "The guest starts, dies at once (mostly of a triple fault: an exception that it "
 		   "has no handler for) and is reset, for ever.",
-	.shown_by = "Several RESET events of the monitor within the moments that vmhang asks it. A "
-		    "loop that takes seconds a turn needs several looks.",
+	.shown_by =
+		"Several triple faults (KVM_EXIT_SHUTDOWN) within the window, or several RESET "
+		"events of the monitor within the moments that vmhang asks it. A loop that takes "
+		"seconds a turn needs several looks, or a longer window.",
 	.what_to_do =
 		"Keep the VM at its first reset (-no-reboot -no-shutdown) and look at RIP and the "
 		"code there. Mostly a boot loader or kernel that does not suit the machine "

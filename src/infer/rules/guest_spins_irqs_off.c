@@ -7,14 +7,26 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 	const struct vh_fact *closed = vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, v);
 	const struct vh_fact *pause = vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v);
 	const struct vh_fact *fixed = vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v);
+	const struct vh_fact *small = vh_fact_of(f, VH_FACT_VCPU_SMALL_LOOP, v);
+	const struct vh_fact *alone = vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, v);
+
+	/* A loop with I/O in it may execute PAUSE, and get what it waits for. */
+	if (!pause && alone)
+		pause = vh_fact_of(f, VH_FACT_VCPU_PAUSES, v);
 
 	vh_for(j, VH_STRONG, vh_runs_all_it_can(f, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
 	vh_for(j, VH_STRONG, fixed);
 	vh_for(j, VH_PROOF, closed);
 	vh_for(j, VH_STRONG, pause);
+	vh_for(j, VH_STRONG, small);
+	vh_for(j, VH_WEAK, alone);
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_TAKES_NO_IRQS, v));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, v));
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, v));
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, v));
+	/* Whenever it was looked at they were off, but in between they come. */
+	vh_against(j, VH_STRONG, closed ? NULL : vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, v));
 	/* Firmware polls slow devices with interrupts off, a memory test for hours. */
 	if (!closed && !pause && vh_boot_cpu_in_firmware(f))
 		vh_at_most(j, VH_POSSIBLE,
@@ -22,7 +34,7 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 			"code shows "
 			"no waiting loop");
 	/* A kernel sets up a big machine's memory so, for seconds. */
-	else if (!closed && !pause && !fixed)
+	else if (!closed && !pause && !fixed && !small)
 		vh_at_most(j, VH_POSSIBLE,
 			"it was not seen to stay in one place: a kernel at its start works with "
 			"interrupts off, too");
@@ -54,6 +66,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
+static const char *const includes[] = {"guest-spins", NULL};
+
 const struct vh_rule vh_rule_guest_spins_irqs_off = {
 	.id = "guest-spins-irqs-off",
 	.title = "the guest spins with interrupts off",
@@ -71,5 +85,6 @@ const struct vh_rule vh_rule_guest_spins_irqs_off = {
 		"RIP and the code tell who waits: the symbol in the guest's kernel, or the "
 		"firmware's module. Look what the other vCPUs do: one of them may hold the lock. "
 		"An NMI (virsh inject-nmi) makes a Linux guest print where it is.",
+	.includes = includes,
 	.judge = judge,
 };

@@ -13,6 +13,8 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 	vh_for(j, VH_STRONG, closed);
 	vh_for(j, VH_STRONG, pause);
 	vh_for(j, VH_STRONG, lockup);
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_SMALL_LOOP, v));
+	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, v));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, v));
 	/* A tight loop may be work: a copy, a checksum, a memory test. */
 	if (!closed && !pause && !lockup)
@@ -40,6 +42,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, v));
 			continue;
 		}
+		/* The trace has seen more of it than a few looks at the registers. */
+		if (vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, v)) {
+			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, v));
+			continue;
+		}
 		/* A user program may compute in a tight loop for as long as it likes. */
 		if (vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v)) {
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v));
@@ -59,6 +66,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
+static const char *const includes[] = {"guest-spins", NULL};
+
 const struct vh_rule vh_rule_guest_spins_irqs_on = {
 	.id = "guest-spins-irqs-on",
 	.title = "the guest spins with interrupts on",
@@ -77,5 +86,6 @@ const struct vh_rule vh_rule_guest_spins_irqs_on = {
 	.what_to_do =
 		"Look at the guest's console for a lockup or panic message; look what its other "
 		"vCPUs do. An NMI makes a Linux guest print where it is.",
+	.includes = includes,
 	.judge = judge,
 };

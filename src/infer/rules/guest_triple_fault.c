@@ -24,6 +24,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		return;
 	vh_for(j, VH_STRONG, shutdown);
 	vh_for(j, VH_PROOF, no_idt);
+	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_SHUTDOWNS));
 	if (!no_idt)
 		vh_at_most(j, VH_POSSIBLE, "the guest may as well have shut down in order");
 	/* A guest that ends itself through ACPI or the keyboard controller waits in HLT for it. */

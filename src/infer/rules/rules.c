@@ -23,14 +23,23 @@
 	X(vmm_main_loop_blocked)                                                                   \
 	X(vcpu_blocked_on_serial)                                                                  \
 	X(vcpu_waits_for_page)                                                                     \
+	X(vcpu_never_enters)                                                                       \
+	X(guest_fault_loop)                                                                        \
 	/* the guest */                                                                            \
 	X(firmware_no_boot_device)                                                                 \
 	X(guest_kernel_panic)                                                                      \
 	X(guest_waits_at_prompt)                                                                   \
 	X(guest_reset_loop)                                                                        \
+	X(guest_waits_for_device)                                                                  \
+	X(guest_port_storm)                                                                        \
+	X(guest_mmio_storm)                                                                        \
+	X(guest_msr_storm)                                                                         \
+	X(guest_exception_loop)                                                                    \
+	X(guest_waits_for_ipi)                                                                     \
 	X(boot_cpu_spins_aps_never_started)                                                        \
 	X(guest_spins_irqs_off)                                                                    \
 	X(guest_spins_irqs_on)                                                                     \
+	X(guest_spins)                                                                             \
 	X(guest_halted_forever)                                                                    \
 	X(guest_busy)                                                                              \
 	X(guest_idle)

@@ -8,6 +8,10 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_INTERNAL_ERROR));
 	vh_for(j, vh_fact(f, VH_FACT_RUNSTATE_RUNNING) ? VH_WEAK : VH_STRONG, log);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_HOST_LOG));
+	if (!vh_fact(f, VH_FACT_RUNSTATE_RUNNING)) {
+		vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_ENTRY_FAILS);
+		vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_EMULATION_FAILS);
+	}
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
 	if (log)
 		vh_title(j, "%s", log->text);
