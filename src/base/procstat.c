@@ -61,6 +61,30 @@ bool vh_procstat_parse(struct vh_str text, struct vh_procstat *out)
 	return true;
 }
 
+bool vh_vcpu_name(const char *name, uint64_t *index)
+{
+	static const struct {
+		const char *prefix;
+		char end; /* what follows the number */
+	} forms[] = {
+		{"CPU ", '/'},
+		{"fc_vcpu ", 0},
+		{"crosvm_vcpu", 0},
+		{"kvm-vcpu-", 0},
+		{"vcpu", 0},
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(forms); i++) {
+		if (!vh_prefix(name, forms[i].prefix))
+			continue;
+		struct vh_str rest = vh_str(name + strlen(forms[i].prefix)), number;
+
+		return vh_next_part(&rest, forms[i].end ? forms[i].end : ' ', &number) &&
+		       vh_parse_u64(number, 10, index);
+	}
+	return false;
+}
+
 int vh_identity_read(struct vh_host *host, pid_t pid, struct vh_identity *out)
 {
 	vh_auto_reading struct vh_reading r;

@@ -28,6 +28,10 @@ struct vh_procstat {
 };
 bool vh_procstat_parse(struct vh_str text, struct vh_procstat *out);
 
+/* The vCPU's index in a thread's name: "CPU 3/KVM" (QEMU system/cpus.c; cut to 15 bytes), and what
+ * other VMMs call theirs. */
+bool vh_vcpu_name(const char *name, uint64_t *index);
+
 /* A process that stays the same one: a pid alone is reused. */
 struct vh_identity {
 	pid_t pid;

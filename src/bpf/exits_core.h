@@ -46,16 +46,6 @@ VH_CORE __u32 vh_key_table(__u32 kind)
 	}
 }
 
-/* Where the tables of a thread begin; all the keys of one thread and epoch lie together. */
-VH_CORE __u32 vh_key_base(__u32 thread, __u32 epoch, __u32 table, __u32 slots)
-{
-	return ((thread * 2 + (epoch & 1)) * VH_N_TABLE + table) * slots;
-}
-VH_CORE __u32 vh_exit_base(__u32 thread, __u32 epoch)
-{
-	return (thread * 2 + (epoch & 1)) * VH_EXIT_SLOTS;
-}
-
 VH_CORE __u32 vh_core_hash(__u64 a, __u64 b, __u64 c, __u32 kind)
 {
 	__u64 h = a * 0x9e3779b97f4a7c15ULL;
@@ -248,18 +238,16 @@ VH_CORE void vh_core_end(const struct vh_core *c, struct vh_pending *key, __u64 
 VH_CORE void vh_core_until_entry(const struct vh_core *c, __u32 kind, __u64 value, __u64 detail)
 {
 	struct vh_vcpu_state *s = c->state;
+	struct vh_pending key;
 
-	if (s->entries)
-		for (__u32 i = 0; i < VH_N_PENDING; i++) {
-			struct vh_pending *key = &s->pending[i];
-
-			if (key->used)
-				continue;
-			key->at_ns = vh_op_now(c->ops);
-			vh_core_count_in(c, key, kind, value, detail);
+	if (!vh_core_count_in(c, &key, kind, value, detail) || !s->entries)
+		return;
+	key.at_ns = vh_op_now(c->ops);
+	for (__u32 i = 0; i < VH_N_PENDING; i++)
+		if (!s->pending[i].used) {
+			s->pending[i] = key;
 			return;
 		}
-	vh_core_count(c, kind, value, detail);
 }
 
 VH_CORE void vh_on_entry(const struct vh_core *c)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The tables that exits are counted in, as BPF programs and user space share them. Whoever includes
- * it has __u32 and __u64 (<linux/types.h>).
+ * The tables that exits are counted in, as BPF programs and user space share them: of headers only
+ * the kernel's in here.
  */
 #pragma once
+
+#include <linux/types.h>
 
 #include "bpf/events.h"
 #include "bpf/exits.h"
@@ -82,3 +84,14 @@ struct vh_vcpu_state {
 	struct vh_pending userspace;
 	struct vh_pending pending[VH_N_PENDING];
 };
+
+/* Where the tables of a thread begin; all the keys of one thread and epoch lie together. */
+static inline __attribute__((always_inline, unused)) __u32 vh_key_base(
+	__u32 thread, __u32 epoch, __u32 table, __u32 slots)
+{
+	return ((thread * 2 + (epoch & 1)) * VH_N_TABLE + table) * slots;
+}
+static inline __attribute__((always_inline, unused)) __u32 vh_exit_base(__u32 thread, __u32 epoch)
+{
+	return (thread * 2 + (epoch & 1)) * VH_EXIT_SLOTS;
+}

@@ -57,7 +57,10 @@ struct vh_tally {
 	size_t n_threads;
 	struct vh_tally_shared *shared; /* of the epoch that is read; the backend fills it */
 	size_t n_shared;
-	int64_t read_ns; /* the last reading, or the begin */
+	uint64_t shared_missed;       /* since the last reading: there was no room in the table */
+	int64_t read_ns;              /* the last reading, or the begin */
+	struct vh_vcpu_state *copies; /* of states, between vh_tally_copy and vh_tally_read */
+	int64_t copied_ns;
 	struct vh_tally_event events[VH_N_TP];
 	/* For the receivers of kvm_apic_accept_irq; NULL: ids are indices. Returns an index. */
 	int (*index_of)(void *data, uint32_t vcpu_id);
@@ -76,9 +79,12 @@ bool vh_tally_add(struct vh_tally *t, pid_t tid, int vcpu, int64_t now, bool run
 void vh_tally_alloc(struct vh_tally *t, size_t capacity);
 void vh_tally_free_own(struct vh_tally *t);
 
+/* Ends a span: copies the states, which may be written at this moment. now 0: the clock. */
+void vh_tally_copy(struct vh_tally *t, int64_t now);
 /*
- * The evidence of the span from the last reading to now, out of the tables of `epoch`, which
- * nothing writes any more; clears them. "span_ns", "isa", "events", "lost", "missed" and "threads"
- * of docs/trace-format.md; the caller adds the rest.
+ * The evidence of the span, out of the states as they were copied (they are now, where that was not
+ * done before) and the tables of `epoch`, which nothing writes any more, and clears them.
+ * "span_ns", "isa", "events", "lost", "missed" and "threads" of docs/trace-format.md; the caller
+ * adds the rest.
  */
 struct json_object *vh_tally_read(struct vh_tally *t, uint32_t epoch, int64_t now);

@@ -44,32 +44,6 @@ static struct vh_vcpu *vcpu_get(struct vh_model *m, uint64_t index)
 	return v;
 }
 
-/* "CPU 3/KVM" (QEMU system/cpus.c; cut to 15 bytes), and what other VMMs call theirs. */
-static bool vcpu_name(const char *name, uint64_t *index)
-{
-	static const struct {
-		const char *prefix;
-		char end; /* what follows the number */
-	} forms[] = {
-		{"CPU ", '/'},
-		{"fc_vcpu ", 0},
-		{"crosvm_vcpu", 0},
-		{"kvm-vcpu-", 0},
-		{"vcpu", 0},
-	};
-
-	for (size_t i = 0; i < VH_ARRAY_SIZE(forms); i++) {
-		if (!vh_prefix(name, forms[i].prefix))
-			continue;
-		struct vh_str rest = vh_str(name + strlen(forms[i].prefix)), number;
-
-		if (!vh_next_part(&rest, forms[i].end ? forms[i].end : ' ', &number))
-			return false;
-		return vh_parse_u64(number, 10, index) && *index < VH_MAX_VCPUS;
-	}
-	return false;
-}
-
 static void assign(struct vh_vcpu *v, struct vh_thread *t)
 {
 	v->thread = t;
@@ -101,7 +75,7 @@ static void assign_by_name(struct vh_model *m, const struct told *told)
 	for (size_t i = 0; i < m->n_threads; i++) {
 		struct vh_thread *t = m->threads[i];
 
-		if (!vcpu_name(t->name, &index))
+		if (!vh_vcpu_name(t->name, &index) || index >= VH_MAX_VCPUS)
 			continue;
 		struct vh_vcpu *v = vcpu_get(m, index);
 
