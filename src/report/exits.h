@@ -37,9 +37,10 @@ struct vh_exits_options {
 	int vcpu; /* index, or VH_ALL_VCPUS */
 	enum vh_exits_of of;
 	enum vh_exits_sort sort;
-	bool keys;       /* what lies behind each row, indented under it */
-	unsigned width;  /* columns to wrap at, or to cut at where there is a height; 0: 100 */
-	unsigned height; /* lines at most: a screen, whose tables are cut to fit; 0: no screen */
+	bool keys;          /* what lies behind each row, indented under it */
+	unsigned most_keys; /* in JSON: of one kind and vCPU; 0: 64 */
+	unsigned width;     /* columns to wrap at, or to cut at where there is a height; 0: 100 */
+	unsigned height;    /* lines at most: a screen, whose tables are cut to fit; 0: no screen */
 	bool colour;
 };
 

@@ -92,7 +92,7 @@ static void put_keys(
 	struct json_object *o, const struct vh_exits_merged *m, const struct vh_exits_options *opt)
 {
 	struct json_object *array = json_object_new_array();
-	size_t left_out = 0;
+	size_t left_out = 0, most = opt->most_keys ? opt->most_keys : MAX_KEYS;
 
 	for (int kind = 0; kind < VH_N_KEY_KIND; kind++) {
 		size_t n;
@@ -101,9 +101,9 @@ static void put_keys(
 
 		if (!wanted((enum vh_key_kind)kind, opt->of))
 			n = 0;
-		for (size_t i = 0; i < VH_MIN(n, (size_t)MAX_KEYS); i++)
+		for (size_t i = 0; i < VH_MIN(n, most); i++)
 			json_object_array_add(array, key_json(m, lines[i].key));
-		left_out += n > MAX_KEYS ? n - MAX_KEYS : 0;
+		left_out += n > most ? n - most : 0;
 		free(lines);
 	}
 	json_object_object_add(o, "keys", array);

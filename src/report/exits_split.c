@@ -99,8 +99,7 @@ static void add_row(struct vh_view_section *s, const struct vh_exits *e,
 	}
 }
 
-/* Which vCPUs are told: all, or of many those that slept least, in their order. */
-static bool *told_vcpus(const struct vh_exits *e, size_t most)
+bool *vh_exits_told_vcpus(const struct vh_exits *e, size_t most)
 {
 	bool *told = vh_alloc(e->n_vcpus + 1);
 
@@ -131,7 +130,7 @@ static void add_rest(struct vh_view_section *s, size_t left_out, size_t n_cells)
 	vh_view_cell(s, "%zu more slept as much or more", left_out);
 }
 
-void vh_exits_add_split(struct vh_exits_view *view, const struct vh_exits *e,
+void vh_exits_add_split(struct vh_view *v, const struct vh_exits *e,
 	const struct vh_exits_merged *m, const struct vh_exits_options *o)
 {
 	static const struct vh_view_column all_columns[N_COLUMNS] = {[OF] = {"VCPU", true},
@@ -148,19 +147,18 @@ void vh_exits_add_split(struct vh_exits_view *view, const struct vh_exits *e,
 		[NOW] = {"NOW", false}};
 	const struct vh_exits_split all = vh_exits_split(&m->sum);
 	const unsigned set = columns_of(e, &all);
-	struct vh_view_section *s = vh_view_add(view->v, "split", VH_VIEW_TABLE, "%s", "");
+	struct vh_view_section *s = vh_view_add(v, "split", VH_VIEW_TABLE, "%s", "");
 	size_t shown = 0;
 
-	_Static_assert(N_COLUMNS <= VH_ARRAY_SIZE(view->split_columns), "room for every column");
 	for (int c = 0; c < N_COLUMNS; c++)
 		if (set & 1U << c)
-			view->split_columns[s->n_columns++] = all_columns[c];
-	s->columns = view->split_columns;
+			VH_PUSH(s->own_columns, s->n_columns) = all_columns[c];
+	s->columns = s->own_columns;
 	if (o->vcpu != VH_ALL_VCPUS) {
 		add_row(s, e, &m->sum, set);
 		return;
 	}
-	bool *told = told_vcpus(e, o->height ? MAX_VCPUS_SCREEN : MAX_VCPUS);
+	bool *told = vh_exits_told_vcpus(e, o->height ? MAX_VCPUS_SCREEN : MAX_VCPUS);
 
 	for (size_t i = 0; i < e->n_vcpus; i++)
 		if (told[i]) {

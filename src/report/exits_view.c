@@ -69,7 +69,7 @@ struct vh_exits_view *vh_exits_view(const struct vh_exits *e, const struct vh_ex
 	if (m->n_vcpus) {
 		view->v->headline = vh_exits_headline(e, m, o);
 		if (!vh_exits_is_statistics(e))
-			vh_exits_add_split(view, e, m, o);
+			vh_exits_add_split(view->v, e, m, o);
 		vh_exits_add_table(view->v, e, m, o);
 	} else if (o->vcpu == VH_ALL_VCPUS) {
 		view->v->headline = vh_strdup("no vCPU was seen");

@@ -12,7 +12,6 @@ struct vh_exits_view {
 	/* Headline and identity, and the sections "split", "table" and "notes", each where there is
 	 * something in it. */
 	struct vh_view *v;
-	struct vh_view_column split_columns[16];
 };
 struct vh_exits_view *vh_exits_view(const struct vh_exits *e, const struct vh_exits_about *about,
 	const struct vh_exits_options *o);
@@ -55,8 +54,11 @@ void vh_exits_cell_rate(struct vh_view_section *s, double value);
  * caller frees it. */
 char *vh_exits_headline(const struct vh_exits *e, const struct vh_exits_merged *m,
 	const struct vh_exits_options *o);
-void vh_exits_add_split(struct vh_exits_view *view, const struct vh_exits *e,
+void vh_exits_add_split(struct vh_view *v, const struct vh_exits *e,
 	const struct vh_exits_merged *m, const struct vh_exits_options *o);
+/* Which vCPUs are told, by their place in e: all, or of many those that slept least. The caller
+ * frees it. */
+bool *vh_exits_told_vcpus(const struct vh_exits *e, size_t most);
 void vh_exits_add_counters(struct vh_view *v, const struct vh_exits *e,
 	const struct vh_exits_merged *m, const struct vh_exits_options *o);
 void vh_exits_add_table(struct vh_view *v, const struct vh_exits *e,

@@ -2,6 +2,8 @@
 /* The decoded case in the JSON report. */
 #include "report/json.h"
 
+#include "report/exits.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -147,6 +149,27 @@ static struct json_object *log_hit(const struct vh_log_hit *h)
 	return o;
 }
 
+#define FEW_VCPUS 16
+
+/* As `vmhang exits --json` writes it, with fewer keys: a report has many things in it. */
+static struct json_object *exits(const struct vh_model *m)
+{
+	const struct vh_exits_options options = {.vcpu = VH_ALL_VCPUS,
+		.sort = VH_SORT_TIME,
+		.most_keys = m->n_vcpus > FEW_VCPUS ? 3 : 8};
+	struct vh_exits_about about = {
+		.name = m->vm->name ? m->vm->name : "", .pid = m->vm->id.pid};
+
+	if (!m->exits)
+		return NULL;
+	if (m->c->began_wall_ns <= 0 ||
+		__builtin_add_overflow(m->c->began_wall_ns,
+			m->c->evidence[m->exits->evidence]->at_ns, &about.at_wall_ns) ||
+		about.at_wall_ns < 0)
+		about.at_wall_ns = 0;
+	return vh_exits_json(m->exits, &about, &options);
+}
+
 /* Adds key: an array of what `make` makes of each element. */
 #define PUT_ARRAY(o, key, n, make)                                                                 \
 	do {                                                                                       \
@@ -166,5 +189,6 @@ void vh_report_put_model(struct json_object *o, const struct vh_model *m)
 	json_object_object_add(o, "cgroup", cgroup(&m->cgroup));
 	PUT_ARRAY(o, "logs", m->n_logs, log_file(&m->logs[i]));
 	PUT_ARRAY(o, "log_hits", m->n_hits, log_hit(&m->hits[i]));
+	json_object_object_add(o, "exits", exits(m));
 	vh_report_put(o, "screen", m->screen.kind == VH_SCREEN_TEXT ? m->screen.text : NULL);
 }

@@ -284,6 +284,8 @@ void vh_view_add_tables(struct vh_view *v, const struct vh_report *r)
 	const struct vh_model *m = r->model;
 
 	add_threads(v, m);
+	if (m->exits)
+		vh_view_add_exits(v, m->exits);
 	for (size_t i = 0; i < m->n_vcpus; i++)
 		vh_view_add_registers(v, m->vcpus[i]);
 	add_counters(v, m);

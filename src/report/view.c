@@ -333,6 +333,7 @@ static void section_free(struct vh_view_section *s)
 		free(s->cells[i]);
 	free(s->items);
 	free(s->cells);
+	free(s->own_columns);
 	free(s->heading);
 	free(s);
 }

@@ -33,7 +33,8 @@ struct vh_view_section {
 	size_t n_items;
 	const struct vh_view_column *columns; /* of a table */
 	size_t n_columns;
-	char **cells; /* row by row */
+	struct vh_view_column *own_columns; /* where they are made for this table; else NULL */
+	char **cells;                       /* row by row */
 	size_t n_cells;
 };
 
@@ -63,6 +64,7 @@ void vh_view_line(struct vh_view_section *s, const char *fmt, ...) VH_PRINTF(2, 
 void vh_view_cell(struct vh_view_section *s, const char *fmt, ...) VH_PRINTF(2, 3);
 /* The same for a share of one as a percentage, or "-". */
 void vh_view_percent(struct vh_view_section *s, double share);
-/* The tables of --verbose: tables.c, registers.c. */
+/* The tables of --verbose: tables.c, exits_report.c, registers.c. */
 void vh_view_add_tables(struct vh_view *v, const struct vh_report *r);
+void vh_view_add_exits(struct vh_view *v, const struct vh_exits *e);
 void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu);

@@ -75,6 +75,27 @@ static struct vh_case *odd(void)
 	return c;
 }
 
+/* A vCPU of which exits were counted, and one of a name that would change a terminal. */
+static struct vh_case *traced(void)
+{
+	struct vh_case *c = case_new(2);
+
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	case_text(c, VH_LAST, "trace.exits", "",
+		"{\"backend\":\"bpf\",\"span_ns\":1000000000,\"isa\":1,\"events\":[{\"name\":"
+		"\"kvm:kvm_exit\",\"state\":\"attached\",\"seen\":7},{\"name\":\"kvm:\\u001b[2J\","
+		"\"state\":\"failed\",\"why\":\"\\u202e\"}],\"threads\":[{\"vcpu\":0,\"tid\":4721,"
+		"\"time_ns\":{\"guest\":{\"on\":900000000},\"kvm\":{\"on\":100000000}},"
+		"\"entries\":7,\"exits\":[{\"reason\":\"30\",\"count\":7,\"timed\":7,\"total_ns\":"
+		"700,"
+		"\"min_ns\":90,\"max_ns\":110,\"squares\":70300.5},{\"reason\":\"0x7fff\","
+		"\"count\":1}],"
+		"\"keys\":[{\"kind\":\"pio\",\"value\":\"0x80\",\"detail\":\"0x101\",\"reason\":"
+		"\"30\",\"count\":7}],\"statistics\":{\"\\u009bexits\":1}}]}");
+	return c;
+}
+
 int main(void)
 {
 	dump(hand_hung(HOSTILE_NAME));
@@ -83,5 +104,6 @@ int main(void)
 	dump_case(case_new(4));
 	dump_case(encrypted());
 	dump_case(odd());
+	dump_case(traced());
 	return 0;
 }

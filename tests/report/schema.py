@@ -7,6 +7,7 @@ DUMP prints reports, one a line; VMHANG makes one of each saved CASE.
 """
 import copy
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -32,9 +33,12 @@ def strings(value, path=""):
             yield from strings(item, f"{path}/{number}")
 
 
-def problems(validator, report):
+def problems(validator, of_exits, report):
     for error in validator.iter_errors(report):
         yield f"{'/'.join(map(str, error.path))}: {error.message[:200]}"
+    if report["exits"]:
+        for error in of_exits.iter_errors(report["exits"]):
+            yield f"exits/{'/'.join(map(str, error.path))}: {error.message[:200]}"
     for path, text in strings(report):
         if HARMFUL.search(text):
             yield f"{path}: not escaped: {text!r}"
@@ -74,6 +78,8 @@ def broken(report):
 
 def main():
     schema, dump, vmhang, *cases = sys.argv[1:]
+    with open(pathlib.Path(schema).with_name("exits.schema.json"), encoding="utf-8") as file:
+        exits_schema = json.load(file)
     with open(schema, encoding="utf-8") as file:
         schema = json.load(file)
     kind = getattr(jsonschema, "Draft202012Validator", None)
@@ -81,7 +87,7 @@ def main():
         print("this jsonschema is too old: skipped")
         return 77
     kind.check_schema(schema)
-    validator = kind(schema)
+    validator, of_exits = kind(schema), kind(exits_schema)
     lines = subprocess.run([dump], check=True, capture_output=True).stdout.splitlines()
     reports = [(f"dump line {n}", line) for n, line in enumerate(lines, 1)]
     for case in cases:
@@ -93,13 +99,16 @@ def main():
     failures = 0
     for name, text in reports:
         report = json.loads(text)
-        for problem in problems(validator, report):
+        for problem in problems(validator, of_exits, report):
             print(f"{name}: {problem}")
             failures += 1
         for path, wrong in broken(report):
             if validator.is_valid(wrong):
                 print(f"{name}: the schema accepts a wrong {'/'.join(path)}")
                 failures += 1
+    if not any(json.loads(text)["exits"] for _, text in reports):
+        print("no report has exits")
+        failures += 1
     print(f"{len(reports)} reports, {failures} problems")
     return 1 if failures or len(reports) < 6 + len(cases) else 0
 

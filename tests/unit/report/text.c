@@ -105,6 +105,83 @@ static void a_hostile_name_stays_text_and_one_word(void **state VH_UNUSED)
 	vh_report_free(r);
 }
 
+/* 20 vCPUs of an AMD host; vCPU 7 writes to a port, the others are halted. */
+static void put_exits(struct vh_case *c)
+{
+	struct vh_buf b = {0};
+
+	vh_buf_puts(&b,
+		"{\"backend\": \"bpf\", \"span_ns\": 1000000000, \"isa\": 2, \"events\": [{"
+		"\"name\": \"kvm:kvm_exit\", \"state\": \"attached\", \"seen\": 9}, {"
+		"\"name\": \"kvm:kvm_pio\", \"state\": \"attached\", \"seen\": 9}, {"
+		"\"name\": \"sched:sched_switch\", \"state\": \"attached\"}], \"threads\": [");
+	for (int i = 0; i < 20; i++)
+		if (i != 7)
+			vh_buf_printf(&b,
+				"{\"vcpu\": %d, \"tid\": %d, \"time_ns\": {\"kvm\": "
+				"{\"asleep\": 1000000000}}, \"place\": \"kvm\", \"rest\": "
+				"\"asleep\", \"since_ns\": 9000000000}, ",
+				i, 5000 + i);
+	vh_buf_puts(&b, "{\"vcpu\": 7, \"tid\": 5007, \"entries\": 41203, \"time_ns\": {\"guest\": "
+			"{\"on\": "
+			"600000000}, \"kvm\": {\"on\": 300000000}, \"user\": {\"on\": 100000000}}, "
+			"\"exits\": [{\"reason\": \"0x7b\", \"count\": 41003, \"timed\": 41003, "
+			"\"total_ns\": 400000000, \"min_ns\": 900, \"max_ns\": 99000, \"squares\": "
+			"4e12}");
+	for (int i = 0; i < 20; i++)
+		vh_buf_printf(&b, ", {\"reason\": \"%d\", \"count\": 10}", 0x60 + i);
+	vh_buf_puts(&b,
+		"], \"keys\": [{\"kind\": \"pio\", \"value\": \"0x3f8\", \"detail\": \"0x101\", "
+		"\"reason\": \"0x7b\", \"count\": 41000}, {\"kind\": \"pio\", \"value\": "
+		"\"0x3fd\", \"detail\": \"0x100\", \"reason\": \"0x7b\", \"count\": 3}]}]}");
+	case_text(c, VH_LAST, "trace.exits", "", vh_buf_str(&b));
+	vh_buf_free(&b);
+}
+
+static unsigned occurrences(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *s = text; (s = strstr(s, what)); s++)
+		n++;
+	return n;
+}
+
+static void verbose_tells_the_exits_that_matter(void **state VH_UNUSED)
+{
+	struct vh_report *r = hand_report("web-07");
+
+	vh_model_free(r->model);
+	put_exits(r->c);
+	r->model = vh_model_build(r->c);
+	r->facts->model = r->model;
+	vh_auto_free char *text = text_of(r, (struct vh_text_options){.verbose = true});
+	vh_auto_free char *brief = text_of(r, (struct vh_text_options){0});
+
+	assert_non_null(strstr(text, "\nWhere the vCPUs' time went (counted by bpf for 1.0 s)\n"));
+	assert_non_null(strstr(text, "\nExits of vCPU 7\n"));
+	assert_non_null(strstr(text, "\n  io   "));
+	assert_non_null(strstr(text, "    port 0x3f8, out, 1 byte (serial port COM1)  "));
+	assert_null(strstr(text, "0x3fd"));
+	/* One table, of eight lines: vCPUs without an exit have none. */
+	assert_int_equal(occurrences(text, "Exits of vCPU"), 1);
+	const char *table = strstr(text, "Exits of vCPU 7");
+	const char *end = strstr(table, "\n\n");
+
+	assert_non_null(end);
+	vh_auto_free char *lines = vh_strndup(table, (size_t)(end - table));
+
+	assert_int_equal(occurrences(lines, "\n"), 1 + 8);
+	assert_null(strstr(brief, "Exits of"));
+	vh_auto_json struct json_object *o = vh_report_json(r);
+	struct json_object *total = vh_json_at(o, "exits", "total", NULL);
+	uint64_t exits;
+
+	assert_true(vh_json_u64(total, "exits", &exits));
+	assert_int_equal(exits, 41203);
+	vh_report_free(r);
+}
+
 static void a_hostile_log_and_screen_stay_text(void **state VH_UNUSED)
 {
 	static const char log[] = "first\n\033]0;owned\007title\n\xff\xfe\xe2\x80\xae"
@@ -251,6 +328,7 @@ int main(void)
 		cmocka_unit_test(unknown_says_so_and_what_is_seen),
 		cmocka_unit_test(healthy_is_said_first_too),
 		cmocka_unit_test(a_hostile_name_stays_text_and_one_word),
+		cmocka_unit_test(verbose_tells_the_exits_that_matter),
 		cmocka_unit_test(a_hostile_log_and_screen_stay_text),
 		cmocka_unit_test(only_the_last_lines_of_a_log),
 		cmocka_unit_test(many_facts_alike_are_one_line),
