@@ -31,6 +31,7 @@ class Scenario:
     accel: typing.Optional[str] = None  # None: kvm, and tcg where there is no KVM
     asks: bool = True       # the lab's own monitor answers while the scenario lasts
     passive: bool = False   # also decided by `vmhang diagnose --passive`
+    passive_expect: typing.Optional[Expect] = None  # what --passive must say, where it knows less
     monitor: typing.Optional[str] = None  # what the report must say of the monitor: "busy", ...
     old_and_new: bool = False  # also played on the newer QEMU
 

@@ -205,12 +205,13 @@ def probe(vmhang, scenario, stage, vm):
         problems.append("the VM ended")
     elif status_of(scenario, vm) != before:
         problems.append(f"the status was {before} before, {status_of(scenario, vm)} after")
-    if scenario.passive:
+    expect_passive = scenario.passive_expect or (scenario.expect if scenario.passive else None)
+    if expect_passive:
         passive, status, more = vmhang.report("diagnose", vm.pid, "--json", "--passive")
         problems += more
         if passive:
             problems += [f"--passive: {problem}" for problem in
-                         verdict_problems(scenario.expect, passive, status)]
+                         verdict_problems(expect_passive, passive, status)]
     return report, seconds, problems
 
 

@@ -1,120 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Verdicts from counted exits: each cause that they show, the healthy guests that look like it, and
- * what must not be said where they are seen in part only. Shapes as in docs/trace-format.md;
- * counts as measured in lab/ and by perf kvm stat in cases/hung-after-start.md.
+ * Verdicts from counted exits: each cause that they show, and the nearest other state. Counts as
+ * measured in lab/ and by perf kvm stat in cases/hung-after-start.md. Healthy guests are in
+ * healthy.c.
  */
-#include "tests/unit/infer/judged.h"
-
-/* Rows of trace.exits. SVM exit reasons: 0x60 host interrupt, 0x64 interrupt window, 0x77 PAUSE,
- * 0x78 HLT, 0x7b port, 0x7c MSR, 0x7f shutdown, 0x400 nested page fault. */
-#define ROW(reason, n) "{\"reason\":\"" #reason "\",\"count\":" #n "}"
-#define KEY(kind, value, detail, n)                                                                \
-	"{\"kind\":\"" kind "\",\"value\":\"" #value "\",\"detail\":\"" #detail "\",\"count\":" #n \
-	"}"
-#define KEY_IN(reason, kind, value, detail, n)                                                     \
-	"{\"kind\":\"" kind "\",\"reason\":\"" #reason "\",\"value\":\"" #value                    \
-	"\",\"detail\":\"" #detail "\",\"count\":" #n "}"
-/* Where the host's interrupts met it. */
-#define RIP(value, n) KEY_IN(0x60, "rip", value, 0, n)
-
-enum host { REAL, EMULATES }; /* does kvm_exit fire? */
-
-struct traced { /* a vCPU; shares of its second */
-	double guest, inside, user, asleep, ready;
-	unsigned entries;
-	const char *exits, *keys; /* rows, separated by commas; NULL none */
-};
-
-struct tracing {
-	enum host host;
-	const char *more;      /* of the whole: "\"lost\":3," */
-	const char *sampled;   /* the one event that was counted for 20 ms only */
-	const char *uncounted; /* the one event that is absent here */
-	const char *vm_keys;
-};
-
-static void put_events(struct vh_buf *b, const struct tracing *t)
-{
-	static const char *const names[] = {"kvm:kvm_exit", "kvm:kvm_entry", "kvm:kvm_pio",
-		"kvm:kvm_mmio", "kvm:kvm_msr", "kvm:kvm_cpuid", "kvm:kvm_userspace_exit",
-		"kvm:kvm_inj_virq", "kvm:kvm_inj_exception", "kvm:kvm_apic_ipi",
-		"kvm:kvm_apic_accept_irq", "kvm:kvm_eoi", "kvm:kvm_page_fault",
-		"kvm:kvm_emulate_insn", "kvm:kvm_vcpu_wakeup", "kvm:kvm_set_irq",
-		"sched:sched_switch"};
-
-	for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
-		vh_buf_printf(b, "%s{\"name\":\"%s\",\"state\":\"%s\",\"seen\":1000%s}",
-			i ? "," : "", names[i],
-			vh_streq(names[i], t->uncounted) ? "absent"
-			: vh_streq(names[i], t->sampled) ? "sampled"
-							 : "attached",
-			vh_streq(names[i], t->sampled) ? ",\"span_ns\":20000000" : "");
-}
-
-static void put_vcpu(struct vh_buf *b, int vcpu, const struct traced *v)
-{
-	vh_buf_printf(b,
-		"{\"vcpu\":%d,\"tid\":%d,\"entries\":%u,\"time_ns\":{"
-		"\"guest\":{\"on\":%.0f},\"inside\":{\"on\":%.0f,\"asleep\":%.0f,\"ready\":%.0f},"
-		"\"user\":{\"on\":%.0f}},\"exits\":[%s],\"keys\":[%s]}",
-		vcpu, CASE_PID + 10 + vcpu, v->entries, 1e9 * v->guest, 1e9 * v->inside,
-		1e9 * v->asleep, 1e9 * v->ready, 1e9 * v->user, v->exits ? v->exits : "",
-		v->keys ? v->keys : "");
-}
-
-static void put_trace(struct vh_case *c, struct tracing t, const struct traced *vcpus, size_t n)
-{
-	vh_auto_buf struct vh_buf b = {0};
-
-	vh_buf_printf(&b, "{\"backend\":\"bpf\",\"span_ns\":1000000000,\"attach_ns\":5000000,%s%s",
-		t.host == REAL ? "\"isa\":2," : "", t.more ? t.more : "");
-	vh_buf_puts(&b, "\"events\":[");
-	put_events(&b, &t);
-	vh_buf_puts(&b, "],\"threads\":[");
-	for (size_t i = 0; i < n; i++) {
-		put_vcpu(&b, (int)i, &vcpus[i]);
-		vh_buf_puts(&b, ",");
-	}
-	vh_buf_printf(&b, "{\"vcpu\":-1,\"keys\":[%s]}]}", t.vm_keys ? t.vm_keys : "");
-	case_text(c, VH_LAST, "trace.exits", "", vh_buf_str(&b));
-}
-
-/* A vCPU that uses a CPU all the time, and was created that long ago. */
-static struct vh_case *busy_for(unsigned vcpus, double ran_s)
-{
-	struct vh_case *c = case_new(vcpus);
-
-	case_main_thread(c);
-	case_busy_vcpu(c, 0);
-	for (size_t i = 0; i < VH_ARRAY_SIZE(case_looks); i++) {
-		vh_auto_free char *subject = vh_asprintf("tid:%d", CASE_PID + 10);
-		struct vh_evidence *e = vh_case_find(c, "task.schedstat", subject, case_looks[i]);
-		double passed = (double)(case_at_ns[case_looks[i]] - case_at_ns[VH_FIRST]);
-		vh_auto_free char *text = vh_asprintf("%.0f 0 42\n", ran_s * 1e9 + 0.99 * passed);
-
-		vh_evidence_set_data(e, text, strlen(text));
-	}
-	c->passive = true;
-	return c;
-}
-
-/* The same with a trace of that one vCPU. */
-static struct vh_case *busy_with(
-	double ran_s, struct tracing t, const char *exits, const char *keys)
-{
-	struct vh_case *c = busy_for(1, ran_s);
-	struct traced v = {.exits = exits, .keys = keys};
-
-	if (t.host == REAL) {
-		v.guest = 1;
-		v.entries = 1000;
-	} else {
-		v.inside = 1;
-	}
-	put_trace(c, t, &v, 1);
-	return c;
-}
+#include "tests/unit/infer/traced.h"
 
 /* One of SEV-ES, 8 vCPUs: 152 interrupts and 4 PAUSE, no other vCPU ever entered the guest. */
 static struct vh_case *hung_after_start(double ran_s, const char *more, const char *exits)
@@ -136,7 +26,6 @@ static struct vh_case *hung_after_start(double ran_s, const char *more, const ch
 	put_trace(c, (struct tracing){.host = REAL, .more = more}, v, 8);
 	return c;
 }
-#define SPIN_ROWS ROW(0x60, 152) "," ROW(0x77, 4)
 
 static void hung_after_start_is_known_without_the_monitor(void **state VH_UNUSED)
 {
@@ -281,113 +170,7 @@ static void a_disk_that_does_not_answer(void **state VH_UNUSED)
 		"unknown", RUNNING, UNKNOWN, 0);
 }
 
-/* What healthy guests do all the time, and never sleep meanwhile. */
-static void busy_guests_with_io_are_not_called_hung(void **state VH_UNUSED)
-{
-	static const char *const keys[] = {
-		/* virtio doorbells by ioeventfd, and in the VMM */
-		KEY_IN(0x400, "mmio", 0xfebf3000, 0x203, 100000),
-		KEY_IN(0x400, "mmio", 0xfebf3000, 0x202, 100000) "," KEY("virq", 0x22, 0, 40000),
-		/* the ACPI PM timer, the PIT and the HPET as clock source */
-		KEY_IN(0x7b, "pio", 0x608, 0x400, 100000),
-		KEY_IN(0x7b, "pio", 0x40, 0x100, 50000) "," KEY_IN(0x7b, "pio", 0x43, 0x101, 50000),
-		KEY_IN(0x400, "mmio", 0xfed000f0, 0x401, 100000),
-		KEY_IN(0x7c, "msr", 0x40000020, 0, 100000),
-		/* the timer and IPIs of a busy kernel */
-		KEY_IN(0x7c, "msr", 0x6e0, 1, 60000) "," KEY_IN(0x7c, "msr", 0x830, 1, 40000),
-		KEY_IN(0x400, "mmio", 0xfee00300, 0x402, 100000),
-		/* serial console: a line status for each byte */
-		KEY_IN(0x7b, "pio", 0x3fd, 0x100, 50000) "," KEY_IN(
-			0x7b, "pio", 0x3f8, 0x101, 50000),
-		/* a debug console; IDE PIO; a kernel by fw_cfg */
-		KEY_IN(0x7b, "pio", 0x402, 0x101, 100000),
-		KEY_IN(0x7b, "pio", 0x1f0, 0x200, 99000) "," KEY_IN(0x7b, "pio", 0x1f7, 0x100, 900),
-		KEY_IN(0x7b, "pio", 0x511, 0x100, 100000),
-		/* another device, and three others */
-		KEY_IN(0x7b, "pio", 0xc000, 0x100, 90000) "," KEY_IN(0x7b, "pio", 0xc004, 0x100,
-			9000) "," KEY_IN(0x7b, "pio", 0xc008, 0x101, 900),
-		/* one port, from everywhere */
-		KEY_IN(0x7b, "pio", 0x505, 0x100, 40000) "," KEY_IN(0x7b, "rip", 0xffffffff81000000,
-			0, 20000) "," KEY_IN(0x7b, "rip", 0xffffffff81100000, 0,
-			10000) "," KEY_IN(0x7b, "rip", 0xffffffff81200000, 0, 10000),
-	};
-
-	for (size_t i = 0; i < VH_ARRAY_SIZE(keys); i++)
-		for (enum host host = REAL; host <= EMULATES; host++) {
-			struct judged j = judge(busy_with(4000, (struct tracing){.host = host},
-				host == REAL ? ROW(0x7b, 100000) : NULL, keys[i]));
-
-			if (j.v->hung == VH_HUNG_YES)
-				fail_msg("row %zu: %s", i, j.v->headline);
-			assert_null(vh_fact(j.facts, VH_FACT_VCPU_PORT_STORM));
-			assert_null(vh_fact(j.facts, VH_FACT_VCPU_MSR_STORM));
-			/* What device that is, the monitor did not tell. */
-			assert_true(i == 1 || !vh_fact(j.facts, VH_FACT_VCPU_MMIO_STORM));
-			drop(&j);
-		}
-}
-
-/* 100,000 exits a second at one register, but it sleeps in between. */
-static void who_sleeps_is_in_no_storm(void **state VH_UNUSED)
-{
-	struct vh_case *c = case_new(1);
-	struct traced v = {.guest = 0.4,
-		.user = 0.2,
-		.asleep = 0.4,
-		.entries = 104000,
-		.exits = ROW(0x400, 100000) "," ROW(0x78, 4000),
-		.keys = KEY_IN(0x400, "mmio", 0xfe001008, 0x402, 100000) "," KEY(
-			"wakeup", 0, 1, 4000) "," KEY("virq", 0x22, 0, 4000)};
-
-	case_main_thread(c);
-	case_thread(c, (struct case_thread){.vcpu = 0,
-			       .run = 0.6,
-			       .voluntary_per_s = 4000,
-			       .wchan = "kvm_vcpu_block",
-			       .syscall = CASE_KVM_RUN});
-	c->passive = true;
-	put_trace(c, (struct tracing){.host = REAL}, &v, 1);
-	EXPECT(c, "guest-busy", RUNNING, NO, VH_LIKELY);
-}
-
-/* "RIP", n places a kilobyte apart, met that often each. */
-static char *rips(const char *kind, int reason, unsigned n, unsigned times)
-{
-	struct vh_buf b = {0};
-
-	for (unsigned i = 0; i < n; i++) {
-		vh_buf_printf(&b, "%s{\"kind\":\"%s\",\"value\":\"0x%" PRIx64 "\",\"count\":%u",
-			i ? "," : "", kind, UINT64_C(0xffffffff81000000) + i * 1024, times);
-		if (reason)
-			vh_buf_printf(&b, ",\"reason\":\"%d\"", reason);
-		vh_buf_puts(&b, "}");
-	}
-	return vh_buf_steal(&b);
-}
-
-/* Work: RIPs all over, and interrupts that are taken. Known without a register. */
-static void a_busy_guest_is_seen_to_work(void **state VH_UNUSED)
-{
-	vh_auto_free char *places = rips("rip", 0x60, 120, 3);
-	vh_auto_free char *keys = vh_asprintf(
-		"%s," KEY("virq", 0xec, 0, 250) "," KEY_IN(0x7c, "msr", 0x6e0, 1, 250), places);
-	vh_auto_free char *emulated = rips("emulated", 0, 40, 1600);
-	vh_auto_free char *with_eoi = vh_asprintf("%s," KEY("eoi", 32, 0, 100), emulated);
-
-	EXPECT(busy_with(4000, (struct tracing){.host = REAL}, ROW(0x60, 360) "," ROW(0x7c, 250),
-		       keys),
-		"guest-busy", RUNNING, NO, VH_LIKELY);
-	EXPECT(busy_with(4000,
-		       (struct tracing){.host = EMULATES, .sampled = "kvm:kvm_emulate_insn"}, NULL,
-		       with_eoi),
-		"guest-busy", RUNNING, NO, VH_LIKELY);
-	/* In many places, but nothing interrupts it. */
-	EXPECT(busy_with(4000, (struct tracing){.host = EMULATES}, NULL, emulated), "unknown",
-		RUNNING, UNKNOWN, 0);
-}
-
 /* As counted of monitor-held-spin: pause and jmp, 38,000 times each in 20 ms, and nothing else. */
-#define TWO_OF_A_SPIN KEY("emulated", 0xf0001, 0, 37978) "," KEY("emulated", 0xf0003, 0, 37979)
 
 static void spin_without_registers(void **state VH_UNUSED)
 {
@@ -410,48 +193,6 @@ static void spin_without_registers(void **state VH_UNUSED)
 	EXPECT(busy_with(4, (struct tracing){.host = REAL}, ROW(0x60, 152),
 		       RIP(0x7c10, 100) "," RIP(0x7c12, 52)),
 		"unknown", RUNNING, UNKNOWN, 0);
-}
-
-/* A program on a CPU of its own polls its network card in memory: PAUSE, and not one exit. */
-static void a_program_that_polls_is_not_called_hung(void **state VH_UNUSED)
-{
-	struct vh_case *c = busy_for(2, 4000);
-	struct traced v[2] = {
-		{.guest = 1, .entries = 160, .exits = SPIN_ROWS, .keys = RIP(0x55d012340010, 150)},
-		{.guest = 0.1,
-			.asleep = 0.9,
-			.entries = 300,
-			.exits = ROW(0x78, 200) "," ROW(0x60, 100),
-			.keys = KEY("wakeup", 0, 1, 200) "," KEY("virq", 0xec, 0, 200)}};
-
-	case_thread(c, (struct case_thread){.vcpu = 1,
-			       .run = 0.1,
-			       .voluntary_per_s = 200,
-			       .wchan = "kvm_vcpu_block",
-			       .syscall = CASE_KVM_RUN});
-	put_trace(c, (struct tracing){.host = REAL}, v, 2);
-	struct judged j = judge(c);
-
-	assert_int_not_equal(j.v->hung, VH_HUNG_YES);
-	drop(&j);
-	/* A kernel that waits like that with no interrupt for a second is another thing. */
-	c = busy_for(2, 4000);
-	v[0].keys = RIP(0xffffffff81000010, 150);
-	case_thread(c, (struct case_thread){.vcpu = 1,
-			       .run = 0.1,
-			       .voluntary_per_s = 200,
-			       .wchan = "kvm_vcpu_block",
-			       .syscall = CASE_KVM_RUN});
-	put_trace(c, (struct tracing){.host = REAL}, v, 2);
-	j = judge(c);
-	assert_non_null(vh_fact(j.facts, VH_FACT_VCPU_NO_EXITS));
-	bool named = false;
-
-	for (size_t i = 0; i < j.v->n_causes; i++)
-		named |= vh_streq(j.v->causes[i]->rule->id, "guest-spins") &&
-			 j.v->causes[i]->confidence == VH_LIKELY;
-	assert_true(named);
-	drop(&j);
 }
 
 /* As counted of exception-loop: a division and the IRET that returns to it. */
@@ -632,86 +373,6 @@ static void exact_times_tell_who_starves(void **state VH_UNUSED)
 	EXPECT(c, "cpu-starved", STARVED, YES, VH_CERTAIN);
 }
 
-/* Where kvm_exit never fires, no exit says nothing unless the instructions were seen. */
-static void no_exits_means_nothing_where_none_is_seen(void **state VH_UNUSED)
-{
-	struct judged j = judge(busy_with(4000, (struct tracing){.host = EMULATES}, NULL, NULL));
-
-	assert_null(vh_fact(j.facts, VH_FACT_VCPU_NO_EXITS));
-	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
-	drop(&j);
-	/* Its I/O is not counted here. */
-	j = judge(busy_with(4000,
-		(struct tracing){.host = EMULATES, .uncounted = "kvm:kvm_userspace_exit"}, NULL,
-		TWO_OF_A_SPIN));
-	assert_null(vh_fact(j.facts, VH_FACT_VCPU_NO_EXITS));
-	drop(&j);
-}
-
-static struct vh_case *statistics(const char *grown)
-{
-	struct vh_case *c = busy_for(1, 4000);
-	vh_auto_free char *text = vh_asprintf(
-		"{\"backend\":\"statistics\",\"span_ns\":1000000000,\"threads\":[{\"vcpu\":0,"
-		"\"tid\":4721,\"statistics\":{%s}}]}",
-		grown);
-
-	case_text(c, VH_LAST, "trace.exits", "", text);
-	return c;
-}
-
-static void statistics_alone_tell_little(void **state VH_UNUSED)
-{
-	struct judged j = judge(
-		statistics("\"exits\":156,\"irq_exits\":152,\"signal_exits\":2,\"io_exits\":0"));
-
-	assert_non_null(vh_fact(j.facts, VH_FACT_VCPU_NO_EXITS));
-	assert_null(vh_fact(j.facts, VH_FACT_VCPU_NO_ENTRY));
-	assert_null(vh_fact(j.facts, VH_FACT_VCPU_TAKES_NO_IRQS));
-	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
-	drop(&j);
-	/* Without an address I/O is I/O. */
-	j = judge(statistics("\"exits\":90000,\"irq_exits\":150,\"io_exits\":89000"));
-	assert_null(vh_fact(j.facts, VH_FACT_VCPU_NO_EXITS));
-	assert_null(vh_fact(j.facts, VH_FACT_VCPU_PORT_STORM));
-	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
-	drop(&j);
-}
-
-/* A tenth of a second does not tell what never happens. */
-static void a_short_trace_tells_nothing(void **state VH_UNUSED)
-{
-	struct vh_case *c = busy_for(1, 4000);
-
-	case_text(c, VH_LAST, "trace.exits", "",
-		"{\"backend\":\"bpf\",\"span_ns\":100000000,\"isa\":2,\"threads\":[{\"vcpu\":0,"
-		"\"tid\":4721,\"entries\":15,\"exits\":[" ROW(0x60, 15) "],\"time_ns\":{\"guest\":{"
-									"\"on\":100000000}}}]}");
-	struct judged j = judge(c);
-
-	for (size_t i = 0; i < j.facts->n; i++)
-		assert_null(strstr(vh_fact_name(j.facts->list[i]->id), "-no-"));
-	drop(&j);
-}
-
-/* No trace, one that is none, and one of a VM that ended: as without it. */
-static void what_is_no_trace_changes_nothing(void **state VH_UNUSED)
-{
-	static const char *const texts[] = {"", "{", "[]", "{\"backend\":\"bpf\"}",
-		"{\"backend\":\"x\",\"span_ns\":1000000000}",
-		"{\"backend\":\"bpf\",\"span_ns\":1000000000}",
-		"{\"backend\":\"bpf\",\"span_ns\":1000000000,\"threads\":[{\"vcpu\":77,\"entries\":"
-		"1,"
-		"\"exits\":[" SPIN_ROWS "]}]}"};
-
-	for (size_t i = 0; i < VH_ARRAY_SIZE(texts); i++) {
-		struct vh_case *c = busy_for(1, 4000);
-
-		case_text(c, VH_LAST, "trace.exits", "", texts[i]);
-		EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -721,11 +382,7 @@ int main(void)
 		cmocka_unit_test(a_storm_in_a_closed_loop_is_certain),
 		cmocka_unit_test(mmio_and_msr_storms),
 		cmocka_unit_test(a_disk_that_does_not_answer),
-		cmocka_unit_test(busy_guests_with_io_are_not_called_hung),
-		cmocka_unit_test(who_sleeps_is_in_no_storm),
-		cmocka_unit_test(a_busy_guest_is_seen_to_work),
 		cmocka_unit_test(spin_without_registers),
-		cmocka_unit_test(a_program_that_polls_is_not_called_hung),
 		cmocka_unit_test(exception_loop),
 		cmocka_unit_test(fault_loop),
 		cmocka_unit_test(an_ipi_that_nobody_accepts),
@@ -733,10 +390,6 @@ int main(void)
 		cmocka_unit_test(a_vcpu_that_is_kept_out),
 		cmocka_unit_test(triple_faults_again_and_again),
 		cmocka_unit_test(exact_times_tell_who_starves),
-		cmocka_unit_test(no_exits_means_nothing_where_none_is_seen),
-		cmocka_unit_test(statistics_alone_tell_little),
-		cmocka_unit_test(a_short_trace_tells_nothing),
-		cmocka_unit_test(what_is_no_trace_changes_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
