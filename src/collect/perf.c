@@ -26,6 +26,7 @@ struct source {
 	uint64_t lost[VH_N_TP];
 	bool lost_some;   /* so that `lost` is worth a look */
 	unsigned limited; /* records of the limited event in this interval */
+	bool waits;       /* the limited event was not started yet */
 	struct vh_ring ring;
 };
 struct vh_perf {
@@ -38,6 +39,7 @@ struct vh_perf {
 	char *failed[VH_N_TP];
 	int64_t drained_ns;
 	int64_t next_ns;
+	bool started; /* the limited event */
 	int64_t stopped_ns;
 };
 
@@ -178,14 +180,17 @@ static int map_ring(struct vh_perf *p, struct source *s)
 static int open_tracepoint(struct vh_perf *p, struct source *s, int tp)
 {
 	struct perf_event_attr attr = attr_of(PERF_TYPE_TRACEPOINT, p->formats[tp].id);
+	bool limited = tp == VH_PERF_LIMITED;
+	/* Of a group a single event that was stopped does not start again (Linux 6.18). */
+	int group = limited ? -1 : s->leader;
 
-	attr.disabled = tp == VH_PERF_LIMITED;
+	attr.disabled = limited;
 	attr.read_format = p->tells_lost ? FORMAT_LOST : 0;
-	s->fd[tp] = open_event(&attr, s->tid, s->leader);
+	s->fd[tp] = open_event(&attr, s->tid, group);
 	if (s->fd[tp] < 0 && errno == EINVAL && p->tells_lost) {
 		p->tells_lost = false;
 		attr.read_format = 0;
-		s->fd[tp] = open_event(&attr, s->tid, s->leader);
+		s->fd[tp] = open_event(&attr, s->tid, group);
 	}
 	if (s->fd[tp] < 0)
 		return -errno;
@@ -214,10 +219,18 @@ static size_t open_tracepoints(struct vh_perf *p, struct source *s, uint32_t eve
 	return opened;
 }
 
+static void start_limited(struct source *s)
+{
+	if (s->fd[VH_PERF_LIMITED] >= 0)
+		ioctl(s->fd[VH_PERF_LIMITED], PERF_EVENT_IOC_REFRESH, VH_PERF_LIMIT);
+	s->limited = 0;
+	s->waits = false;
+}
+
 struct vh_error *vh_perf_add(
 	struct vh_perf *p, pid_t tid, uint32_t events, bool switches, size_t owner)
 {
-	struct source s = {.tid = tid, .owner = owner, .leader = -1};
+	struct source s = {.tid = tid, .owner = owner, .leader = -1, .waits = true};
 	int err;
 
 	memset(s.fd, 0xff, sizeof(s.fd));
@@ -232,8 +245,8 @@ struct vh_error *vh_perf_add(
 			-err, "recording events of thread %d: %s", (int)tid, meaning(-err));
 	}
 	ioctl(s.leader, PERF_EVENT_IOC_ENABLE, 0);
-	if (s.fd[VH_PERF_LIMITED] >= 0)
-		ioctl(s.fd[VH_PERF_LIMITED], PERF_EVENT_IOC_REFRESH, VH_PERF_LIMIT);
+	if (p->started && !p->stopped_ns)
+		start_limited(&s);
 	VH_PUSH(p->sources, p->n_sources) = s;
 	return NULL;
 }
@@ -283,13 +296,16 @@ void vh_perf_renew(struct vh_perf *p)
 	for (size_t i = 0; i < p->n_sources; i++) {
 		struct source *s = &p->sources[i];
 
-		if (s->fd[VH_PERF_LIMITED] >= 0 && s->limited)
+		if (s->waits)
+			start_limited(s);
+		else if (s->fd[VH_PERF_LIMITED] >= 0 && s->limited)
 			ioctl(s->fd[VH_PERF_LIMITED], PERF_EVENT_IOC_REFRESH, s->limited);
 		else if (s->fd[VH_PERF_LIMITED] >= 0 && p->stopped_ns)
 			ioctl(s->fd[VH_PERF_LIMITED], PERF_EVENT_IOC_ENABLE, 0);
 		s->limited = 0;
 	}
 	p->stopped_ns = 0;
+	p->started = true;
 }
 
 int64_t vh_perf_stopped_ns(const struct vh_perf *p)

@@ -45,7 +45,7 @@ int64_t vh_perf_next_ns(const struct vh_perf *p);
 
 /* When the limited event was stopped; 0: it was not. No record of it is younger. */
 int64_t vh_perf_stopped_ns(const struct vh_perf *p);
-/* Lets it go on for another interval. */
+/* Starts it, for all threads; and again for another interval. */
 void vh_perf_renew(struct vh_perf *p);
 
 /* Why some descriptor of an event could not be opened; NULL: all could. */

@@ -122,7 +122,8 @@ static void decode_sample(const struct perf_event_header *record, const struct v
 	out->kind = VH_PERF_TRACEPOINT;
 	out->tp = (enum vh_tp)ids->tp[id];
 	for (int i = 0; i < VH_TP_FIELDS; i++)
-		vh_tp_value(&formats[out->tp].layout.field[i], at, n, &out->value[i]);
+		if (vh_tp_value(&formats[out->tp].layout.field[i], at, n, &out->value[i]))
+			out->present |= 1u << i;
 }
 
 void vh_perf_decode(const struct perf_event_header *record, const struct vh_tp_ids *ids,

@@ -46,6 +46,7 @@ struct vh_perf_record {
 	int64_t time_ns;
 	enum vh_tp tp;
 	uint64_t value[VH_TP_FIELDS]; /* 0 where the event has no such field */
+	unsigned present;             /* which it has: 1 << position */
 	bool preempted;               /* switched out, but runnable */
 	uint64_t lost;
 };

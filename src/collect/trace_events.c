@@ -59,6 +59,11 @@ const char *vh_tp_name(enum vh_tp tp)
 	return rows[tp].names[0];
 }
 
+const char *vh_tp_field_name(enum vh_tp tp, int position)
+{
+	return rows[tp].fields[position][0];
+}
+
 /* "offset:8" -> 8. */
 static bool number_of(struct vh_str part, const char *key, uint64_t *value)
 {

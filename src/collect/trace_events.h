@@ -35,6 +35,8 @@ bool vh_tp_parse(
 	enum vh_tp tp, struct vh_str text, uint32_t *id, struct vh_tp_layout *layout, char **why);
 /* "kvm:kvm_exit": its first name. */
 const char *vh_tp_name(enum vh_tp tp);
+/* A field's first name; NULL where the event has none at that position. */
+const char *vh_tp_field_name(enum vh_tp tp, int position);
 
 /* A field's value out of a raw record of n bytes, sign-extended where it is signed. False where the
  * event has no such field or the record is shorter; *value is 0 then. */
