@@ -16,14 +16,27 @@ _vmhang()
 	case $command:$prev in
 	:*)
 		mapfile -t COMPREPLY < <(compgen -W \
-			"list diagnose analyze explain check --help --version" -- "$cur")
+			"list diagnose exits analyze explain check --help --version" -- "$cur")
 		return
 		;;
-	diagnose:--save)
+	diagnose:--save | exits:--save | exits:--replay)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	diagnose:--window | diagnose:--deadline | diagnose:--connect)
+	diagnose:--window | diagnose:--deadline | diagnose:--connect | \
+		exits:--interval | exits:--count | exits:--vcpu | exits:--connect)
+		return
+		;;
+	exits:--event)
+		mapfile -t COMPREPLY < <(compgen -W "vmexit mmio ioport msr" -- "$cur")
+		return
+		;;
+	exits:--sort)
+		mapfile -t COMPREPLY < <(compgen -W "samples time mean max name" -- "$cur")
+		return
+		;;
+	exits:--backend)
+		mapfile -t COMPREPLY < <(compgen -W "bpf perf statistics" -- "$cur")
 		return
 		;;
 	esac
@@ -34,6 +47,16 @@ _vmhang()
 				--connect --save --verbose --json --help" -- "$cur")
 		else
 			# Names with blanks in them are better typed by pid.
+			mapfile -t COMPREPLY < <(compgen -W \
+				"$(pgrep -f '^[^ ]*(qemu|kvm)' 2>/dev/null)" -- "$cur")
+		fi
+		;;
+	exits)
+		if [[ $cur == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--interval --count --vcpu --event --sort
+				--no-keys --backend --save --replay --passive --no-libvirt --connect --json --help" \
+				-- "$cur")
+		else
 			mapfile -t COMPREPLY < <(compgen -W \
 				"$(pgrep -f '^[^ ]*(qemu|kvm)' 2>/dev/null)" -- "$cur")
 		fi

@@ -28,6 +28,7 @@ typedef struct vmhang_host vmhang_host;
 typedef struct vmhang_vms vmhang_vms;
 typedef struct vmhang_case vmhang_case;
 typedef struct vmhang_report vmhang_report;
+typedef struct vmhang_exits vmhang_exits;
 typedef struct vmhang_error vmhang_error;
 
 VMHANG_API const char *vmhang_version(void);
@@ -97,6 +98,24 @@ VMHANG_API char *vmhang_report_json(const vmhang_report *report);
 VMHANG_API int vmhang_report_status(const vmhang_report *report);
 /* The stable id of the cause, as `vmhang explain` knows it; NULL where it is unknown. */
 VMHANG_API const char *vmhang_report_cause(const vmhang_report *report);
+
+/* Counting a VM's exits, from opening to closing; needs root. Neither guest nor monitor is asked
+ * where `backend` is not "statistics". All of it ends with the process. */
+typedef struct vmhang_exits_options {
+	size_t size;
+	bool no_libvirt;         /* do not ask libvirt */
+	const char *libvirt_uri; /* NULL: the VM's own */
+	const char *backend;     /* "bpf", "perf" or "statistics"; NULL: the best that works */
+} vmhang_exits_options;
+/* The VM at an index below the count. Where nothing can count, the message tells why. */
+VMHANG_API vmhang_exits *vmhang_exits_open(vmhang_host *host, const vmhang_vms *vms, size_t index,
+	const vmhang_exits_options *options, vmhang_error **error);
+/* To be called between reads: takes in what was counted, and new vCPUs. Returns after how many
+ * nanoseconds it wants to be called again. */
+VMHANG_API int64_t vmhang_exits_refresh(vmhang_exits *exits);
+/* What was counted since the last read, as docs/exits.schema.json has it. */
+VMHANG_API char *vmhang_exits_read(vmhang_exits *exits, vmhang_error **error);
+VMHANG_API void vmhang_exits_close(vmhang_exits *exits);
 
 /* What a cause means, what shows it and what to do, as text; NULL where there is no such cause. */
 VMHANG_API char *vmhang_explain(const char *cause);

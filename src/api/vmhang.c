@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The public interface: a thin layer that hides everything else. */
-#include "vmhang/vmhang.h"
+#include "api/handles.h"
 
 #include <errno.h>
 
 #include "case/archive.h"
 #include "collect/collect.h"
-#include "discover/discover.h"
 #include "report/report.h"
-
-struct vmhang_error {
-	struct vh_error *err;
-	char *message; /* escaped */
-};
-
-struct vmhang_host {
-	struct vh_host *host;
-};
-
-struct vmhang_vms {
-	struct vh_vm_list list;
-};
 
 struct vmhang_case {
 	struct vh_case *c;
@@ -30,8 +16,7 @@ struct vmhang_report {
 	struct vh_report *r;
 };
 
-/* A caller built against an older header has a shorter struct, one against a newer a longer. */
-static void copy_options(void *to, size_t to_size, const void *from)
+void vmhang_copy_options(void *to, size_t to_size, const void *from)
 {
 	size_t from_size = 0;
 
@@ -42,8 +27,7 @@ static void copy_options(void *to, size_t to_size, const void *from)
 	memcpy(to, from, VH_MIN(to_size, from_size));
 }
 
-/* Hands err over, or frees it. True where there was none. */
-static bool give(struct vh_error *err, vmhang_error **error)
+bool vmhang_give(struct vh_error *err, vmhang_error **error)
 {
 	struct vh_buf message = {0};
 
@@ -104,11 +88,11 @@ vmhang_vms *vmhang_list(vmhang_host *host, const vmhang_list_options *options, v
 {
 	vmhang_list_options o;
 
-	copy_options(&o, sizeof(o), options);
+	vmhang_copy_options(&o, sizeof(o), options);
 	const struct vh_discover_options discover = {.no_libvirt = o.no_libvirt};
 	vmhang_vms *vms = vh_alloc(sizeof(*vms));
 
-	if (give(vh_discover(host->host, &discover, &vms->list), error))
+	if (vmhang_give(vh_discover(host->host, &discover, &vms->list), error))
 		return vms;
 	vmhang_vms_free(vms);
 	return NULL;
@@ -156,7 +140,7 @@ bool vmhang_select(const vmhang_vms *vms, const char *what, size_t *index, vmhan
 {
 	struct vh_vm *vm = NULL;
 
-	if (!give(vh_vm_select(&vms->list, what, &vm), error))
+	if (!vmhang_give(vh_vm_select(&vms->list, what, &vm), error))
 		return false;
 	for (size_t i = 0; i < vms->list.n; i++)
 		if (vms->list.vms[i]->id.pid == vm->id.pid)
@@ -171,9 +155,10 @@ vmhang_case *vmhang_observe(vmhang_host *host, const vmhang_vms *vms, size_t ind
 	vmhang_observe_options o;
 	struct vh_error *err = NULL;
 
-	copy_options(&o, sizeof(o), options);
+	vmhang_copy_options(&o, sizeof(o), options);
 	if (index >= vms->list.n || o.window_ns < 0 || o.monitor_ns < 0) {
-		give(vh_error_new(EINVAL, "observing VM %zu of %zu", index, vms->list.n), error);
+		vmhang_give(
+			vh_error_new(EINVAL, "observing VM %zu of %zu", index, vms->list.n), error);
 		return NULL;
 	}
 	const struct vh_collect_options collect = {.window_ns = o.window_ns,
@@ -184,7 +169,7 @@ vmhang_case *vmhang_observe(vmhang_host *host, const vmhang_vms *vms, size_t ind
 	struct vh_case *c = vh_collect(host->host, vms->list.vms[index], &collect, &err);
 
 	if (!c) {
-		give(err, error);
+		vmhang_give(err, error);
 		return NULL;
 	}
 	vmhang_case *handle = vh_alloc(sizeof(*handle));
@@ -203,14 +188,14 @@ void vmhang_case_free(vmhang_case *c)
 
 bool vmhang_case_save(const vmhang_case *c, const char *path, vmhang_error **error)
 {
-	return give(vh_case_save(c->c, path), error);
+	return vmhang_give(vh_case_save(c->c, path), error);
 }
 
 vmhang_case *vmhang_case_load(const char *path, vmhang_error **error)
 {
 	vmhang_case *c = vh_alloc(sizeof(*c));
 
-	if (give(vh_case_load(path, &c->c), error))
+	if (vmhang_give(vh_case_load(path, &c->c), error))
 		return c;
 	free(c);
 	return NULL;
@@ -239,7 +224,7 @@ char *vmhang_report_text(const vmhang_report *report, const vmhang_text_options 
 	vmhang_text_options o;
 	struct vh_buf out = {0};
 
-	copy_options(&o, sizeof(o), options);
+	vmhang_copy_options(&o, sizeof(o), options);
 	const struct vh_text_options text = {
 		.verbose = o.verbose, .colour = o.colour, .width = o.width};
 

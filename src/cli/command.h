@@ -10,6 +10,7 @@
 #include <sysexits.h>
 
 #include "base/json.h"
+#include "case/vm.h"
 
 struct vh_command {
 	const char *name;
@@ -23,6 +24,7 @@ const struct vh_command *vh_command_find(const char *name);
 int vh_cmd_analyze(int argc, char **argv);
 int vh_cmd_check(int argc, char **argv);
 int vh_cmd_diagnose(int argc, char **argv);
+int vh_cmd_exits(int argc, char **argv);
 int vh_cmd_explain(int argc, char **argv);
 int vh_cmd_list(int argc, char **argv);
 
@@ -33,6 +35,10 @@ void vh_cli_complain(const char *fmt, ...) VH_PRINTF(1, 2);
 /* The sysexits status that an errno value means; 0, "what was read makes no sense", is
  * EX_DATAERR. */
 int vh_cli_status_of_errno(int code);
+
+/* The VM by any of its names, or, for a process that no list has, by its pid. */
+struct vh_error *vh_cli_find_vm(
+	struct vh_host *host, const char *what, bool no_libvirt, struct vh_vm **vm);
 
 /* Columns of the terminal on stdout, between 60 and 120; 100 where it is none. */
 unsigned vh_cli_width(void);

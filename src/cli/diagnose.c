@@ -82,40 +82,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* What is wrong with that very process tells more than a list of other VMs. Takes err. */
-static struct vh_error *find_process(
-	struct vh_host *host, uint64_t pid, struct vh_error *err, struct vh_vm **vm)
-{
-	struct vh_error *own = NULL, *worse;
-
-	*vm = vh_discover_pid(host, (pid_t)pid, &own);
-	worse = *vm ? NULL : own->code == ESRCH ? err : own;
-	/* For the exit status a process that is no VM is as good as none. */
-	if (worse && worse == own && own->code == EINVAL)
-		own->code = ESRCH;
-	if (worse != err)
-		vh_error_free(err);
-	if (worse != own)
-		vh_error_free(own);
-	return worse;
-}
-
-/* The VM by any of its names, or, for a process that no list has, by its pid. */
-static struct vh_error *find_vm(struct vh_host *host, const struct options *o, struct vh_vm **vm)
-{
-	const struct vh_discover_options discover = {.no_libvirt = o->collect.no_libvirt};
-	struct vh_vm_list list = {0};
-	struct vh_error *err = vh_discover(host, &discover, &list);
-	uint64_t pid;
-
-	if (!err)
-		err = vh_vm_select(&list, o->vm, vm);
-	vh_vm_list_free(&list);
-	if (err && vh_parse_u64(vh_str(o->vm), 10, &pid) && pid && pid <= INT32_MAX)
-		return find_process(host, pid, err, vm);
-	return err;
-}
-
 /* Ctrl-C while the file is written would leave its temporary one: it comes a moment later. */
 static struct vh_error *save(const struct vh_case *c, const char *path)
 {
@@ -135,7 +101,7 @@ static struct vh_error *save(const struct vh_case *c, const char *path)
 static int diagnose(struct vh_host *host, const struct options *o)
 {
 	struct vh_vm *vm = NULL;
-	struct vh_error *err = find_vm(host, o, &vm);
+	struct vh_error *err = vh_cli_find_vm(host, o->vm, o->collect.no_libvirt, &vm);
 
 	if (err)
 		return vh_cli_fail(err);

@@ -36,3 +36,11 @@ extern const struct vh_collector *const vh_passive_collectors[]; /* NULL-termina
 /* Everything that touches the VM: QMP, or QMP through libvirt. In src/collect/monitor.c. */
 void vh_collect_monitor(
 	struct vh_host *host, struct vh_case *c, const struct vh_collect_options *options);
+
+/*
+ * Asks the VM's monitor for its devices alone (evidence hmp.info-mtree, hmp.info-mtree-flat), where
+ * a quick look at its threads says that asking cannot hang, and where trace (evidence trace.exits)
+ * has exits that go to a device. Within the deadlines of the options.
+ */
+struct vh_case *vh_collect_device_map(struct vh_host *host, const struct vh_vm *vm,
+	struct vh_str trace, const struct vh_collect_options *options);

@@ -35,10 +35,11 @@ static void add_event(struct vh_view_section *s, const struct vh_trace_event *ev
 	switch (ev->state) {
 	case VH_EVENT_SAMPLED:
 		vh_view_line(s,
-			"%s was counted for only %s, for it comes too often: its samples are of "
-			"that time, its rate holds for all%s%s",
-			ev->name, vh_duration_text((int64_t)ev->span_ns).s, ev->why ? "; " : "",
-			ev->why ? ev->why : "");
+			"%s comes too often to count all the time%s%s%s: its samples are of %s, "
+			"its rate "
+			"holds for all",
+			ev->name, ev->why ? " (" : "", ev->why ? ev->why : "", ev->why ? ")" : "",
+			vh_duration_text((int64_t)ev->span_ns).s);
 		break;
 	case VH_EVENT_ABSENT:
 		if (misses)

@@ -107,6 +107,11 @@ static void a_shorter_options_struct_is_enough(void **state)
 	error = NULL;
 	assert_null(vmhang_observe(host, vms, vmhang_vms_count(vms), NULL, &error));
 	vmhang_error_free(error);
+	error = NULL;
+	assert_null(vmhang_exits_open(host, vms, vmhang_vms_count(vms), NULL, &error));
+	assert_int_equal(vmhang_error_code(error), 22);
+	vmhang_error_free(error);
+	vmhang_exits_close(NULL);
 	assert_null(vmhang_vms_name(vms, vmhang_vms_count(vms)));
 	vmhang_vms_free(vms);
 	vmhang_host_free(host);

@@ -29,7 +29,7 @@ class Usage(unittest.TestCase):
     def test_help_lists_the_commands(self):
         r = run("--help")
         self.assertEqual((r.returncode, r.stderr), (0, ""))
-        for name in ("list", "diagnose", "analyze", "explain", "check"):
+        for name in ("list", "diagnose", "exits", "analyze", "explain", "check"):
             self.assertIn(f"\n  {name} ", r.stdout)
             each = run(name, "--help")
             self.assertEqual((each.returncode, each.stderr), (0, ""))
@@ -59,7 +59,7 @@ class Documentation(unittest.TestCase):
     def test_every_command_and_option_is_there(self):
         manual = pathlib.Path(SOURCE, "docs/vmhang.1").read_text(encoding="utf-8")
         completion = pathlib.Path(SOURCE, "data/vmhang.bash").read_text(encoding="utf-8")
-        for command in ("list", "diagnose", "analyze", "explain", "check"):
+        for command in ("list", "diagnose", "exits", "analyze", "explain", "check"):
             self.assertIn(f".It Cm {command}\n", manual)
             options = set(re.findall(r"(?m)^ +(?:-., )?(--[a-z-]+)",
                                      run(command, "--help").stdout)) - self.HIDDEN
@@ -72,6 +72,7 @@ class Documentation(unittest.TestCase):
     def test_completion_completes(self):
         script = pathlib.Path(SOURCE, "data/vmhang.bash")
         for words, expected in (("vmhang dia", "diagnose"), ("vmhang check --j", "--json"),
+                                ("vmhang exits --sort me", "mean"),
                                 (f"{VMHANG} explain guest-spins-irqs-of", "guest-spins-irqs-off")):
             words = words.split()
             r = subprocess.run(["bash", "-c", 'source "$0"; COMP_WORDS=("$@"); '
