@@ -264,6 +264,25 @@ CLASSIC(VH_TP_VMGEXIT, kvm_vmgexit_enter, 2)
 CLASSIC(VH_TP_VMGEXIT_MSR, kvm_vmgexit_msr_protocol_enter, 1)
 CLASSIC(VH_TP_VCPU_WAKEUP, kvm_vcpu_wakeup, 3)
 
+/* kvm_vmgexit_enter(vcpu_id, ghcb): the page that the guest shares, laid out as the GHCB
+ * specification has it. */
+#define GHCB_EXIT_CODE  0x390
+#define GHCB_EXIT_INFO1 0x398
+
+SEC("raw_tp/kvm_vmgexit_enter")
+int raw_kvm_vmgexit_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u64 f[VH_TP_FIELDS] = {0};
+	struct vh_core c;
+
+	if (!current_vcpu(&c))
+		return 0;
+	bpf_probe_read_kernel(&f[VH_F_VMGEXIT_CODE], 8, (const void *)ARG(1) + GHCB_EXIT_CODE);
+	bpf_probe_read_kernel(&f[VH_F_VMGEXIT_INFO1], 8, (const void *)ARG(1) + GHCB_EXIT_INFO1);
+	vh_on_event(&c, VH_TP_VMGEXIT, f);
+	return 0;
+}
+
 /* Of another vCPU than the sender's: in any thread of the VM, in the sender's context. */
 SEC("raw_tp/kvm_apic_accept_irq")
 int raw_kvm_apic_accept_irq(struct bpf_raw_tracepoint_args *ctx)

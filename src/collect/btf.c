@@ -63,11 +63,13 @@ static int64_t extra_bytes(const struct btf_type *t)
 	}
 }
 
-/* Takes the sections of one piece; false where it is none of this machine's. */
-static bool part_open(struct part *p, struct vh_str text, uint32_t string_base)
+/* Takes the sections of one piece, and the piece; false where it is none of this machine's. */
+static bool part_open(struct part *p, char *data, size_t size, uint32_t string_base)
 {
+	struct vh_str text = {data, size};
 	struct btf_header h;
 
+	p->data = data;
 	if (text.n < sizeof(h))
 		return false;
 	memcpy(&h, text.s, sizeof(h));
@@ -76,8 +78,6 @@ static bool part_open(struct part *p, struct vh_str text, uint32_t string_base)
 		h.str_off > text.n - h.hdr_len || h.str_len > text.n - h.hdr_len - h.str_off ||
 		h.type_off % 4 || h.hdr_len % 4)
 		return false;
-	p->data = vh_alloc(text.n);
-	memcpy(p->data, text.s, text.n);
 	p->types = p->data + h.hdr_len + h.type_off;
 	p->type_bytes = h.type_len;
 	p->strings = p->data + h.hdr_len + h.str_off;
@@ -100,31 +100,43 @@ static void index_types(struct vh_btf *btf, const struct part *p)
 	}
 }
 
-struct vh_btf *vh_btf_parse(struct vh_str base, struct vh_str module)
+/* Takes both pieces. */
+static struct vh_btf *open_parts(char *base, size_t base_size, char *module, size_t module_size)
 {
 	struct vh_btf *btf = vh_alloc(sizeof(*btf));
 
-	if (!part_open(&btf->parts[0], base, 0)) {
+	btf->parts[1].data = module;
+	if (!part_open(&btf->parts[0], base, base_size, 0)) {
 		vh_btf_free(btf);
 		return NULL;
 	}
 	index_types(btf, &btf->parts[0]);
 	btf->n_base = btf->n;
-	if (module.n && part_open(&btf->parts[1], module, btf->parts[0].string_bytes))
+	if (module_size &&
+		part_open(&btf->parts[1], module, module_size, btf->parts[0].string_bytes))
 		index_types(btf, &btf->parts[1]);
 	return btf;
 }
 
+static char *copy(struct vh_str s)
+{
+	return s.n ? memcpy(vh_alloc(s.n), s.s, s.n) : NULL;
+}
+
+struct vh_btf *vh_btf_parse(struct vh_str base, struct vh_str module)
+{
+	return open_parts(copy(base), base.n, copy(module), module.n);
+}
+
 struct vh_btf *vh_btf_read(struct vh_host *host)
 {
-	vh_auto_reading struct vh_reading base = {0}, module = {0};
+	struct vh_reading base = {0}, module = {0};
 
 	vh_host_read(host, BTF_CAP, &base, "/sys/kernel/btf/vmlinux");
-	if (base.status != VH_OK)
-		return NULL;
 	vh_host_read(host, BTF_CAP, &module, "/sys/kernel/btf/kvm");
-	return vh_btf_parse((struct vh_str){base.data, base.size},
-		(struct vh_str){module.data, module.status == VH_OK ? module.size : 0});
+	/* Half of it would be wrong. */
+	return open_parts(base.data, base.status == VH_OK ? base.size : 0, module.data,
+		module.status == VH_OK ? module.size : 0);
 }
 
 void vh_btf_free(struct vh_btf *btf)

@@ -42,6 +42,8 @@ struct event {
 	int program;
 	uint64_t misses; /* at the last reading */
 	int64_t attached_ns, detached_ns;
+	pthread_t closer; /* where `closing` */
+	bool closing;
 };
 
 struct trace_bpf {
@@ -61,9 +63,6 @@ struct trace_bpf {
 	struct vh_vcpu_ids ids;
 	bool ids_read;
 	uint64_t tasks_hash; /* of the list of threads, as it was last read */
-	pthread_t closer;
-	bool closing;
-	int closer_link;
 };
 
 static volatile struct vh_bpf_control *control_of(struct trace_bpf *t)
@@ -267,23 +266,40 @@ static void attach(struct trace_bpf *t, enum vh_tp tp)
 
 static void *close_link(void *data)
 {
-	struct trace_bpf *t = data;
+	struct event *e = data;
 
-	close(t->closer_link);
+	close(e->link);
 	return NULL;
 }
 
-/* The end of a classic tracepoint waits for all CPUs (tracepoint_synchronize_unregister), some 20
- * ms: nobody waits for it here. */
-static void detach_beside(struct trace_bpf *t, struct event *e)
+/* The end of a classic tracepoint waits for all CPUs (tracepoint_synchronize_unregister), some ten
+ * milliseconds: nobody waits for it here, nor one of them for the other. */
+static void detach_beside(struct event *e)
 {
-	t->closer_link = e->link;
-	e->link = -1;
 	e->detached_ns = vh_now_ns();
-	if (!t->closing && pthread_create(&t->closer, NULL, close_link, t) == 0)
-		t->closing = true;
-	else
-		close(t->closer_link);
+	e->closing = pthread_create(&e->closer, NULL, close_link, e) == 0;
+	if (!e->closing)
+		close(e->link);
+}
+
+static bool is_attached(const struct event *e)
+{
+	return e->link >= 0 && !e->detached_ns;
+}
+
+static void detach_all(struct trace_bpf *t)
+{
+	for (int tp = 0; tp < VH_N_TP; tp++) {
+		struct event *e = &t->events[tp];
+
+		if (is_attached(e) && t->choices[tp].raw)
+			close(e->link);
+		else if (is_attached(e))
+			detach_beside(e);
+	}
+	for (int tp = 0; tp < VH_N_TP; tp++)
+		if (t->events[tp].closing)
+			pthread_join(t->events[tp].closer, NULL);
 }
 
 static uint64_t seen(const struct trace_bpf *t, enum vh_tp tp)
@@ -301,11 +317,11 @@ static void check_rate(struct trace_bpf *t)
 {
 	struct event *e = &t->events[VH_TP_EMULATE];
 	int64_t span_ns = vh_now_ns() - e->attached_ns;
-	uint64_t n = e->link < 0 ? 0 : seen(t, VH_TP_EMULATE);
+	uint64_t n = !is_attached(e) ? 0 : seen(t, VH_TP_EMULATE);
 
 	if (n < SAMPLE_MIN || (double)n * VH_NS_PER_S / (double)span_ns < OFTEN_A_SECOND)
 		return;
-	detach_beside(t, e);
+	detach_beside(e);
 	free(t->too_often);
 	t->too_often = vh_asprintf(
 		"it comes %.0f times a second", (double)n * VH_NS_PER_S / (double)span_ns);
@@ -331,7 +347,7 @@ static void arm(struct trace_bpf *t, const struct vh_trace_threads *threads)
 	set_rests(t, &now);
 	vh_trace_threads_free(&now);
 	attach(t, VH_TP_EMULATE);
-	if (t->events[VH_TP_EMULATE].link >= 0) {
+	if (is_attached(&t->events[VH_TP_EMULATE])) {
 		vh_sleep_until_ns(t->events[VH_TP_EMULATE].attached_ns + SAMPLE_NS);
 		check_rate(t);
 	}
@@ -348,13 +364,7 @@ static void close_trace(void *backend)
 {
 	struct trace_bpf *t = backend;
 
-	/* Raw ones first: their end costs nothing. */
-	for (int raw = 1; raw >= 0; raw--)
-		for (int tp = 0; tp < VH_N_TP; tp++)
-			if (t->events[tp].link >= 0 && t->choices[tp].raw == (raw == 1))
-				close(t->events[tp].link);
-	if (t->closing)
-		pthread_join(t->closer, NULL);
+	detach_all(t);
 	unmap(&t->controls);
 	unmap(&t->states);
 	unmap(&t->keys);
@@ -518,7 +528,7 @@ static void take_misses(struct trace_bpf *t)
 {
 	for (int tp = 0; tp < VH_N_TP; tp++) {
 		struct event *e = &t->events[tp];
-		uint64_t misses = e->link >= 0 ? vh_bpf_misses(e->program) : e->misses;
+		uint64_t misses = is_attached(e) ? vh_bpf_misses(e->program) : e->misses;
 
 		t->tally.events[tp].lost = misses - e->misses;
 		e->misses = misses;

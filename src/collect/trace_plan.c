@@ -30,7 +30,7 @@ static const struct row {
 	[VH_TP_APIC_ACCEPT] = {"iiii", "raw_kvm_apic_accept_irq", "tp_kvm_apic_accept_irq"},
 	[VH_TP_EOI] = {"pi", "raw_kvm_eoi", "tp_kvm_eoi"},
 	[VH_TP_EMULATE] = {NULL, NULL, "tp_kvm_emulate_insn"},
-	[VH_TP_VMGEXIT] = {NULL, NULL, "tp_kvm_vmgexit_enter"},
+	[VH_TP_VMGEXIT] = {"ip", "raw_kvm_vmgexit_enter", "tp_kvm_vmgexit_enter"},
 	[VH_TP_VMGEXIT_MSR] = {"ii*", "raw_kvm_vmgexit_msr_protocol_enter",
 		"tp_kvm_vmgexit_msr_protocol_enter"},
 	[VH_TP_VCPU_WAKEUP] = {"iii", "raw_kvm_vcpu_wakeup", "tp_kvm_vcpu_wakeup"},
