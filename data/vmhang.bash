@@ -43,7 +43,7 @@ _vmhang()
 	case $command in
 	diagnose)
 		if [[ $cur == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--window --passive --deadline --no-libvirt
+			mapfile -t COMPREPLY < <(compgen -W "--window --passive --no-trace --deadline --no-libvirt
 				--connect --save --verbose --json --help" -- "$cur")
 		else
 			# Names with blanks in them are better typed by pid.

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 
 #include "cli/command.h"
+#include "collect/trace.h"
 #include "decode/model.h"
 #include "discover/libvirt.h"
 
@@ -137,6 +138,32 @@ static struct finding check_kvm_stats(struct vh_host *host)
 		locked ? "; the kernel is locked down: " : "", locked ? locked : ""));
 }
 
+/* The best backend that can be used, and why not a better one. */
+static struct finding check_exits(struct vh_host *host)
+{
+	static const char *const what[VH_N_TRACE_BACKEND] = {
+		[VH_TRACE_BPF] = "by BPF programs in the kernel",
+		[VH_TRACE_PERF] = "from the ring buffers of perf events",
+		[VH_TRACE_STATISTICS] = "KVM's own statistics alone: no times, ports or addresses",
+	};
+	vh_auto_buf struct vh_buf not = {0};
+
+	for (int i = 0; i < VH_N_TRACE_BACKEND; i++) {
+		vh_auto_free char *why = vh_trace_why_not(host, (enum vh_trace_backend)i);
+
+		if (why)
+			vh_buf_printf(&not, "%s%s: %s", not .len ? "; " : "",
+				vh_trace_backend_name((enum vh_trace_backend)i), why);
+		else if (i == VH_TRACE_STATISTICS)
+			return bad(vh_asprintf("%s (%s)", what[i], vh_buf_str(&not )));
+		else
+			return good(not .len
+					    ? vh_asprintf("%s (not %s)", what[i], vh_buf_str(&not ))
+					    : vh_strdup(what[i]));
+	}
+	return bad(vh_strdup(vh_buf_str(&not )));
+}
+
 static struct finding check_cgroups(struct vh_host *host)
 {
 	vh_auto_reading struct vh_reading r = {0};
@@ -226,6 +253,11 @@ static const struct check {
 		"secure "
 		"boot does not give them",
 		check_kvm_stats},
+	{"exits", "counting of VM exits",
+		"whether a guest runs, what it asks the hypervisor for, how often, and where",
+		"run vmhang as root, on a kernel with CONFIG_BPF_SYSCALL and tracefs mounted, and "
+		"install libbpf",
+		check_exits},
 	{"cgroups", "cgroups", "quotas, limits and freezing", "mount the cgroup file systems",
 		check_cgroups},
 	{"pressure", "pressure stall information", "whether the host is short of CPU time",

@@ -9,7 +9,7 @@
 #include "collect/collect.h"
 #include "discover/discover.h"
 
-enum { KEY_WINDOW = 256, KEY_PASSIVE, KEY_SAVE, KEY_DEADLINE, KEY_CONNECT, KEY_ROOT };
+enum { KEY_WINDOW = 256, KEY_PASSIVE, KEY_SAVE, KEY_DEADLINE, KEY_CONNECT, KEY_ROOT, KEY_NO_TRACE };
 
 struct options {
 	const char *vm;
@@ -23,6 +23,7 @@ static const struct argp_option argp_options[] = {
 	{"window", KEY_WINDOW, "TIME", 0, "Look twice, TIME apart (1s)", 0},
 	{"passive", KEY_PASSIVE, NULL, 0,
 		"Do not ask the VM's monitor: read only what does not touch the VM", 0},
+	{"no-trace", KEY_NO_TRACE, NULL, 0, "Do not count the VM's exits over the window", 0},
 	{"deadline", KEY_DEADLINE, "TIME", 0, "Ask the monitor for at most TIME (3s)", 0},
 	{"no-libvirt", 'L', NULL, 0, "Do not ask libvirt", 0},
 	{"connect", KEY_CONNECT, "URI", 0, "Ask this libvirt", 0},
@@ -50,6 +51,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_PASSIVE:
 		o->collect.passive = true;
+		return 0;
+	case KEY_NO_TRACE:
+		o->collect.no_trace = true;
 		return 0;
 	case KEY_DEADLINE:
 		o->collect.monitor_ns = vh_cli_duration(arg, "--deadline", state);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "collect/passive.h"
+#include "collect/tracing.h"
 
 /* The threads come first: a window lies between their two readings, and what takes longer must not
  * shift them. */
@@ -123,6 +124,16 @@ static void let_it_die(struct vh_host *host, const struct vh_case *c)
 	}
 }
 
+static void ask(struct vh_host *host, struct vh_case *c, const struct vh_collect_options *options,
+	bool *gone)
+{
+	vh_collect_monitor(host, c, options);
+	if (monitor_broke(c))
+		let_it_die(host, c);
+	/* Did the touch change anything? */
+	look(host, c, VH_AFTER, gone);
+}
+
 struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	const struct vh_collect_options *options, struct vh_error **err)
 {
@@ -139,19 +150,18 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 
 	c->passive = options->passive;
 	int64_t first_ns = vh_now_ns();
+	struct vh_tracing *tracing = vh_tracing_begin(host, c, options);
 
 	look(host, c, VH_FIRST, &gone);
 	/* Within the window, where it costs no time. */
 	run_collectors(host, c, VH_ONCE, gone);
 	vh_sleep_until_ns(first_ns + window_ns);
 	c->window_ns = vh_now_ns() - first_ns;
+	vh_tracing_stop(tracing);
 	look(host, c, VH_LAST, &gone);
-	if (options->passive)
-		return c;
-	vh_collect_monitor(host, c, options);
-	if (monitor_broke(c))
-		let_it_die(host, c);
-	/* Did the touch change anything? */
-	look(host, c, VH_AFTER, &gone);
+	vh_tracing_take(tracing, c);
+	if (!options->passive)
+		ask(host, c, options, &gone);
+	vh_tracing_end(tracing);
 	return c;
 }
