@@ -108,7 +108,8 @@ void vh_exits_free(struct vh_exits *e);
 const struct vh_vcpu_exits *vh_exits_of(const struct vh_exits *e, int vcpu); /* NULL: not traced */
 /* Share of its span that a vCPU spent there; a negative place or rest: any. NAN without a span. */
 double vh_exits_share(const struct vh_vcpu_exits *v, int place, int rest);
-/* How often per second a vCPU had a key of that kind; reason VH_NO_REASON: in any exit. */
+/* How often per second a vCPU had a key of that kind, in any exit; NAN where its event was not
+ * counted. */
 double vh_exits_rate(
 	const struct vh_exits *e, const struct vh_vcpu_exits *v, enum vh_key_kind kind);
 /* The most frequent key of a kind, or NULL. */
