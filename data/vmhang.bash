@@ -19,12 +19,12 @@ _vmhang()
 			"list diagnose exits analyze explain check --help --version" -- "$cur")
 		return
 		;;
-	diagnose:--save | exits:--save | exits:--replay)
+	diagnose:--save | exits:--save | exits:--replay | exits:--record)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
 	diagnose:--window | diagnose:--deadline | diagnose:--connect | \
-		exits:--interval | exits:--count | exits:--vcpu | exits:--connect)
+		exits:--interval | exits:--count | exits:--vcpu | exits:--for | exits:--connect)
 		return
 		;;
 	exits:--event)
@@ -54,7 +54,7 @@ _vmhang()
 	exits)
 		if [[ $cur == -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "--interval --count --vcpu --event --sort
-				--no-keys --backend --save --replay --passive --no-libvirt --connect --json --help" \
+				--no-keys --backend --save --replay --record --for --passive --no-libvirt --connect --json --help" \
 				-- "$cur")
 		else
 			mapfile -t COMPREPLY < <(compgen -W \

@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include "base/units.h"
 #include "cli/command.h"
 #include "cli/exits_live.h"
 #include "decode/devices.h"
+#include "report/timeline.h"
 
 enum {
 	KEY_INTERVAL = 256,
@@ -20,16 +23,22 @@ enum {
 	KEY_SAVE,
 	KEY_REPLAY,
 	KEY_CONNECT,
-	KEY_PASSIVE
+	KEY_PASSIVE,
+	KEY_RECORD,
+	KEY_FOR
 };
 
 /* Below it the numbers are mostly of the interval's ends, and of vmhang. */
 #define INTERVAL_MIN_NS (100 * VH_NS_PER_MS)
+/* A timeline has every event, and there are millions. */
+#define RECORD_NS     (2 * VH_NS_PER_S)
+#define RECORD_MAX_NS (60 * VH_NS_PER_S)
 /* For the names of devices, while the exits are counted on. */
 #define ASK_NS (1000 * VH_NS_PER_MS)
 
 struct options {
-	const char *vm, *save, *replay;
+	const char *vm, *save, *replay, *record;
+	int64_t record_ns; /* 0: RECORD_NS */
 	bool passive;
 	struct vh_exits_options show;
 	struct vh_exits_run run;
@@ -51,6 +60,9 @@ static const struct argp_option argp_options[] = {
 		"Count by bpf, perf or statistics only (the best that works)", 0},
 	{"save", KEY_SAVE, "FILE", 0, "Write what is counted to FILE as well", 0},
 	{"replay", KEY_REPLAY, "FILE", 0, "Show what --save wrote, in place of a VM", 0},
+	{"record", KEY_RECORD, "FILE", 0,
+		"Write a timeline of all events to FILE, for ui.perfetto.dev, and show nothing", 0},
+	{"for", KEY_FOR, "TIME", 0, "Record for TIME (2s; at most 1m)", 0},
 	{"passive", KEY_PASSIVE, NULL, 0, "Do not ask the VM's monitor for its devices", 0},
 	{"no-libvirt", 'L', NULL, 0, "Do not ask libvirt", 0},
 	{"connect", KEY_CONNECT, "URI", 0, "Ask this libvirt", 0},
@@ -80,6 +92,10 @@ static void check(const struct options *o, struct argp_state *state)
 {
 	if (o->replay && (o->vm || o->save))
 		argp_error(state, "--replay shows a file: without a VM, and without --save");
+	if (o->record && (o->replay || o->save))
+		argp_error(state, "--record is of a VM, and alone");
+	if (o->record_ns && !o->record)
+		argp_error(state, "--for is for --record");
 	if (!o->replay && !o->vm)
 		argp_error(state, "which VM? `vmhang list` lists them");
 }
@@ -122,6 +138,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_REPLAY:
 		o->replay = arg;
+		return 0;
+	case KEY_RECORD:
+		o->record = arg;
+		return 0;
+	case KEY_FOR:
+		o->record_ns = vh_cli_duration(arg, "--for", state);
+		if (!o->record_ns || o->record_ns > RECORD_MAX_NS)
+			argp_error(state, "--for: more than nothing, and at most 1m");
 		return 0;
 	case KEY_PASSIVE:
 		o->passive = true;
@@ -172,13 +196,57 @@ static struct vh_error *open_save(const char *path, FILE **file)
 	return err;
 }
 
+/* Ends a recording early, but well. */
+static volatile int stop_recording;
+
+static void stop(int number)
+{
+	(void)number;
+	stop_recording = 1;
+}
+
+static int record(const struct options *o, const struct vh_exits_source *s)
+{
+	const struct vh_timeline_options options = {.path = o->record,
+		.for_ns = o->record_ns ? o->record_ns : RECORD_NS,
+		.stop = &stop_recording};
+	struct vh_timeline_result r = {0};
+	vh_auto_buf struct vh_buf out = {0};
+
+	signal(SIGINT, stop);
+	signal(SIGTERM, stop);
+	signal(SIGHUP, stop);
+	struct vh_error *err = vh_timeline_record(s->host, s->vm, &options, &r);
+
+	if (err)
+		return vh_cli_fail(err);
+	vh_escape(&out, vh_str(o->record), false);
+	vh_buf_printf(
+		&out, ": %" PRIu64 " events in %s, ", r.events, vh_duration_text(r.span_ns).s);
+	if (r.lost)
+		vh_buf_printf(&out, "%" PRIu64 " more were lost", r.lost);
+	else
+		vh_buf_puts(&out, "none lost");
+	vh_buf_printf(&out, ", %s%s; https://ui.perfetto.dev shows it\n", vh_bytes_text(r.bytes).s,
+		r.full ? " (it ended there: no file is larger)" : "");
+	vh_cli_print(&out);
+	return 0;
+}
+
+static int without_kvm(const struct vh_vm *vm)
+{
+	vh_cli_complain("%s runs without KVM (tcg): it has no exits", vm->name);
+	return EX_UNAVAILABLE;
+}
+
 static int trace(struct options *o, struct vh_exits_source *s)
 {
 	struct vh_error *err = NULL;
 
 	if (s->vm->accel == VH_ACCEL_TCG)
-		return vh_cli_fail(vh_error_new(
-			ENOTSUP, "%s runs without KVM (tcg): it has no exits", s->vm->name));
+		return without_kvm(s->vm);
+	if (o->record)
+		return record(o, s);
 	if (o->save && (err = open_save(o->save, &s->save))) {
 		vh_cli_fail(err);
 		return EX_CANTCREAT;

@@ -56,6 +56,9 @@ struct vh_exits_merged {
 };
 struct vh_exits_merged *vh_exits_merge(const struct vh_exits *e, int vcpu);
 void vh_exits_merged_free(struct vh_exits_merged *m);
+/* A read that QEMU must answer is an event when it is asked and one when it is answered: where
+ * there are answers the first ones go, so that an access counts once. */
+void vh_exits_drop_first_halves(struct vh_exits_merged *m);
 /* Adds the samples of b to a, which begins as {0}. */
 void vh_timing_add(struct vh_timing *a, const struct vh_timing *b);
 

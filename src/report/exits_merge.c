@@ -149,6 +149,43 @@ struct vh_exits_merged *vh_exits_merge(const struct vh_exits *e, int vcpu)
 	return m;
 }
 
+/* kvm_mmio's types are 0 for a read that is asked, 1 for its answer (include/trace/events/kvm.h,
+ * Linux 6.12). */
+static bool is_first_half(const struct vh_exit_key *k)
+{
+	return k->kind == VH_KEY_MMIO && (k->detail & 0xff) == 0;
+}
+
+void vh_exits_drop_first_halves(struct vh_exits_merged *m)
+{
+	struct vh_vcpu_exits *v = &m->sum;
+	uint64_t before = m->count[VH_KEY_MMIO];
+	size_t n = 0;
+
+	for (size_t i = 0, end; i < v->n_keys; i = end) {
+		const struct vh_exit_key first = v->keys[i];
+
+		/* One access behind several reasons; its answers come right behind. */
+		for (end = i + 1;
+			end < v->n_keys && v->keys[end].kind == first.kind &&
+			v->keys[end].value == first.value && v->keys[end].detail == first.detail;
+			end++)
+			;
+		bool answered = end < v->n_keys && v->keys[end].kind == first.kind &&
+				v->keys[end].value == first.value &&
+				v->keys[end].detail == first.detail + 1;
+
+		for (size_t k = i; k < end; k++)
+			if (is_first_half(&first) && answered)
+				m->count[VH_KEY_MMIO] -= v->keys[k].timing.count;
+			else
+				v->keys[n++] = v->keys[k];
+	}
+	v->n_keys = n;
+	if (before)
+		m->rate[VH_KEY_MMIO] *= (double)m->count[VH_KEY_MMIO] / (double)before;
+}
+
 void vh_exits_merged_free(struct vh_exits_merged *m)
 {
 	if (!m)

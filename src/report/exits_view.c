@@ -64,6 +64,8 @@ struct vh_exits_view *vh_exits_view(const struct vh_exits *e, const struct vh_ex
 	struct vh_exits_view *view = vh_alloc(sizeof(*view));
 	struct vh_exits_merged *m = vh_exits_merge(e, o->vcpu);
 
+	vh_exits_drop_first_halves(m);
+
 	view->v = vh_alloc(sizeof(*view->v));
 	view->v->name = vh_escaped(about->name);
 	if (m->n_vcpus) {

@@ -173,7 +173,9 @@ class Pipe(unittest.TestCase):
         for args in ([], ["--replay", SVM, "a-vm"], ["--replay", SVM, "--save", "/tmp/x"],
                      ["a", "b"], ["--interval", "99ms", "a"], ["--count", "0", "a"],
                      ["--vcpu", "-1", "a"], ["--vcpu", "x", "a"], ["--event", "odd", "a"],
-                     ["--backend", "odd", "a"], ["--sort", "odd", "a"]):
+                     ["--backend", "odd", "a"], ["--sort", "odd", "a"], ["--for", "1s", "a"],
+                     ["--record", "/tmp/x", "--for", "61s", "a"],
+                     ["--record", "/tmp/x", "--replay", SVM]):
             r = run(*args)
             self.assertEqual((r.returncode, r.stdout), (64, ""), args)
 

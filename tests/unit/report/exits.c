@@ -230,6 +230,30 @@ static void one_vcpu_without_keys(void **state VH_UNUSED)
 	vh_exits_free(e);
 }
 
+static void a_read_that_was_answered_counts_once(void **state VH_UNUSED)
+{
+	static const char json[] =
+		"{\"backend\":\"bpf\",\"span_ns\":1000000000,\"threads\":[{\"vcpu\":0,\"keys\":["
+		"{\"kind\":\"mmio\",\"value\":\"0xa0000\",\"detail\":\"0x100\",\"count\":501},"
+		"{\"kind\":\"mmio\",\"value\":\"0xa0000\",\"detail\":\"0x101\",\"count\":500},"
+		"{\"kind\":\"mmio\",\"value\":\"0xb0000\",\"detail\":\"0x102\",\"count\":10},"
+		"{\"kind\":\"mmio\",\"value\":\"0xc0000\",\"detail\":\"0x100\",\"count\":1}]}]}";
+	struct vh_error *err = NULL;
+	struct vh_exits *e = vh_exits_decode(vh_str(json), "x86_64", NULL, &err);
+	struct vh_exits_merged *m = vh_exits_merge(e, VH_ALL_VCPUS);
+
+	assert_null(err);
+	assert_int_equal(m->count[VH_KEY_MMIO], 1012);
+	vh_exits_drop_first_halves(m);
+	assert_int_equal(m->count[VH_KEY_MMIO], 511);
+	assert_float_equal(m->rate[VH_KEY_MMIO], 511, 0.01);
+	/* What was never answered stays: QEMU does not serve it. */
+	assert_int_equal(m->sum.n_keys, 3);
+	assert_int_equal(m->sum.keys[2].value, 0xc0000);
+	vh_exits_merged_free(m);
+	vh_exits_free(e);
+}
+
 static void where_no_exit_is_seen_events_are_the_rows(void **state VH_UNUSED)
 {
 	const struct vh_exits_options o = {.vcpu = VH_ALL_VCPUS, .keys = true};
@@ -385,6 +409,7 @@ int main(void)
 		cmocka_unit_test(rows_are_sorted),
 		cmocka_unit_test(where_exits_are_seen_they_are_the_rows),
 		cmocka_unit_test(one_vcpu_without_keys),
+		cmocka_unit_test(a_read_that_was_answered_counts_once),
 		cmocka_unit_test(where_no_exit_is_seen_events_are_the_rows),
 		cmocka_unit_test(keys_of_one_kind),
 		cmocka_unit_test(counters_have_rates_alone),
