@@ -120,13 +120,9 @@ static char *name_of(
 		return vh_strdup(fixed);
 	if (!r)
 		return vh_strdup("no device");
-	if (fixed && r->kind == VH_REGION_IO) {
-		vh_buf_printf(&b, "%s (", fixed);
-		add_region(&b, d, space, r);
-		vh_buf_putc(&b, ')');
-	} else {
-		add_region(&b, d, space, r);
-	}
+	if (fixed && r->kind == VH_REGION_IO)
+		vh_buf_printf(&b, "%s, ", fixed);
+	add_region(&b, d, space, r);
 	return vh_buf_steal(&b);
 }
 

@@ -60,23 +60,23 @@ static void expect(const struct vh_devices *d, const struct place *places, size_
 static void test_old_qemu(void **state VH_UNUSED)
 {
 	const struct place places[] = {
-		{PORTS, 0x3f8, "serial port COM1 (serial)"},
-		{PORTS, 0x402, "firmware debug console (isa-debugcon)"},
-		{PORTS, 0x40, "timer PIT (kvm-pit)"},
-		{PORTS, 0x71, "real-time clock, CMOS (rtc)"},
+		{PORTS, 0x3f8, "serial port COM1, serial"},
+		{PORTS, 0x402, "firmware debug console, isa-debugcon"},
+		{PORTS, 0x40, "timer PIT, kvm-pit"},
+		{PORTS, 0x71, "real-time clock, CMOS, rtc"},
 		/* It lies over the PCI address port, with a higher priority. */
-		{PORTS, 0xcf9, "reset control (piix3-reset-control)"},
-		{PORTS, 0xcfa, "PCI configuration, address (pci-conf-idx)"},
+		{PORTS, 0xcf9, "reset control, piix3-reset-control"},
+		{PORTS, 0xcfa, "PCI configuration, address, pci-conf-idx"},
 		{PORTS, 0xc01f, "virtio-pci of net0"},
 		{PORTS, 0xc020, "piix-bmdma"},
 		{PORTS, 0x2f8, "no device"},
-		{PORTS, 0x608, "ACPI timer (piix4-pm: acpi-tmr)"},
+		{PORTS, 0x608, "ACPI timer, piix4-pm: acpi-tmr"},
 		{MEM, 0xfe003000, "virtio-pci-notify-virtio-net of net0"},
 		{MEM, 0xfebd1000, "virtio-net-pci-msix: msix-table of net0"},
-		{MEM, 0xfec00010, "I/O APIC (kvm-ioapic)"},
+		{MEM, 0xfec00010, "I/O APIC, kvm-ioapic"},
 		{MEM, 0xfee000b0, "local APIC, EOI"},
 		{MEM, 0xfee00310, "local APIC, ICR high word"},
-		{MEM, 0xa0000, "VGA memory (vga-lowmem)"},
+		{MEM, 0xa0000, "VGA memory, vga-lowmem"},
 		{MEM, 0x100000, "memory pc.ram"},
 		{MEM, 0xffff0000, "read-only memory pc.bios"},
 		{MEM, 0xd0000000, "no device"},
@@ -96,13 +96,13 @@ static void test_old_qemu(void **state VH_UNUSED)
 static void test_new_qemu(void **state VH_UNUSED)
 {
 	const struct place places[] = {
-		{PORTS, 0x608, "ACPI timer (ich9-pm: acpi-tmr)"},
+		{PORTS, 0x608, "ACPI timer, ich9-pm: acpi-tmr"},
 		{PORTS, 0xc000, "virtio-pci of disk0"},
 		{PORTS, 0x3f8, "no device"},
 		{MEM, 0xfebff000, "virtio-pci-notify-virtio-blk of disk0"},
 		{MEM, 0xfebf4440, "xhci: usb3 port #1 of usb"},
 		{MEM, 0xfebf7000, "xhci: msix-table of usb"},
-		{MEM, 0xfed000f0, "HPET (hpet)"},
+		{MEM, 0xfed000f0, "HPET, hpet"},
 	};
 	struct answers a;
 
@@ -171,8 +171,8 @@ static void test_tree_agrees_with_flat(void **state VH_UNUSED)
 static void test_tree_alone(void **state VH_UNUSED)
 {
 	const struct place places[] = {
-		{PORTS, 0x3f8, "serial port COM1 (serial)"},
-		{PORTS, 0xcf9, "reset control (piix3-reset-control)"},
+		{PORTS, 0x3f8, "serial port COM1, serial"},
+		{PORTS, 0xcf9, "reset control, piix3-reset-control"},
 		{PORTS, 0xc000, "virtio-pci"},
 		{PORTS, 0x9999, "no device"},
 		{MEM, 0xfe003000, "virtio-pci-notify-virtio-net"},
@@ -192,9 +192,9 @@ static void test_tree_alone(void **state VH_UNUSED)
 static void test_ancient(void **state VH_UNUSED)
 {
 	const struct place places[] = {
-		{PORTS, 0x64, "keyboard controller, command (i8042-cmd)"},
+		{PORTS, 0x64, "keyboard controller, command, i8042-cmd"},
 		{PORTS, 0x65, "no device"},
-		{MEM, 0xfed00000, "HPET (hpet)"},
+		{MEM, 0xfed00000, "HPET, hpet"},
 		{MEM, 0x1000, "ram-below-4g"},
 	};
 	struct vh_devices *d = vh_devices_parse(
