@@ -97,7 +97,7 @@ def qemu_command(home, initrd, out):
 
 
 class Nested:
-    """One run of the nested host, on a stage."""
+    """One run of the nested host, on a stage: of a line for the shell, or of a command's words."""
 
     def __init__(self, stage, command, newer=False, out=None):
         reason = why_not()
@@ -107,7 +107,8 @@ class Nested:
         self.out.mkdir(parents=True, exist_ok=True)
         for name in ("stdout", "stderr", "console", ".status", ".began"):
             (self.out / name).unlink(missing_ok=True)
-        (self.out / ".command").write_text(command + "\n")
+        line = command if isinstance(command, str) else shlex.join(map(str, command))
+        (self.out / ".command").write_text(line + "\n")
         (self.out / ".begin").write_text(BEGIN)
         home = store.linux(newer)
         self.began = time.time()
@@ -141,11 +142,14 @@ class Nested:
         mark = self.out / ".began"
         return mark.stat().st_mtime - self.began if mark.exists() else None
 
-    def broke(self):
-        """What a person needs to see of a machine that broke down."""
+    def trouble(self, status):
+        """What a person needs to see of a run that did not end well."""
+        if status not in (TIMED_OUT, BROKE_DOWN):
+            return f"the command ended with {status}\n" + process.read(self.out / "stderr")[-3000:]
         log = [line for line in process.read(self.stage.tmp / "nested.log").splitlines()
                if "TCG doesn't support requested feature" not in line]
-        return "\n".join(["the nested host broke down", *log,
+        what = "was not done in time" if status == TIMED_OUT else "broke down"
+        return "\n".join([f"the nested host {what}", *log,
                           process.read(self.out / "console")[-3000:]])
 
 
@@ -153,7 +157,7 @@ def run(arguments):
     words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
     if not words:
         sys.exit("nested: run what?")
-    command = words[0] if len(words) == 1 else shlex.join(words)
+    command = words[0] if len(words) == 1 else words
     out = pathlib.Path(arguments.out).resolve() if arguments.out else None
 
     def show(text):
@@ -164,11 +168,8 @@ def run(arguments):
         machine = Nested(stage, command, arguments.kernel == "newer", out)
         status = machine.wait(arguments.seconds, show)
         sys.stderr.write(process.read(machine.out / "stderr"))
-        if status == TIMED_OUT:
-            print(f"nested: no end within {arguments.seconds} s"
-                  + (f"; see {out}" if out else ""), file=sys.stderr)
-        elif status == BROKE_DOWN:
-            print(f"nested: {machine.broke()}", file=sys.stderr)
+        if status in (TIMED_OUT, BROKE_DOWN):
+            print(f"nested: {machine.trouble(status)}", file=sys.stderr)
     return status
 
 

@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nested.py VMHANG [--only NAME...] [--kernel stock|newer]: vmhang where kvm_exit fires.
+
+Boots the nested host (lab/nested.py) once. In there the scenarios below are played and diagnosed, from real
+exits; out here the reports are checked as those of tests/live/run.py are, and the saved cases replayed to the
+same verdict. On some of them `perf kvm stat` and both of vmhang's backends count the same exits, and must
+agree (perfstat.py). Prints a table, the figures side by side, and, last, the counts.
+"""
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent.parent
+sys.path[:0] = [str(TOP / "lab"), str(HERE)]
+
+import perfstat  # noqa: E402
+from guests import guest  # noqa: E402
+from qmp import QmpError  # noqa: E402
+from scenario import Expect  # noqa: E402
+from scenarios import BY_NAME  # noqa: E402
+from stage import LabError, Skip, Stage  # noqa: E402
+
+OUT = pathlib.Path("/run/out")
+# Seconds for all of it: it takes a third of that on two idle CPUs.
+LIMIT = 300
+COUNTED_SECONDS = 1.0
+# How far the mean handling times may be apart.
+TIME_WITHIN = 0.10
+BACKENDS = ("bpf", "perf")
+
+
+@dataclasses.dataclass
+class Played:
+    name: str
+    side_by_side: bool = False
+    expect: Expect = None  # where it is another than on this machine's own KVM
+
+
+PLAYED = [
+    Played("boot-cpu-spins"),  # cases/hung-after-start.md
+    Played("spin-irqs-on"),
+    Played("halted"),
+    Played("idle", True),
+    Played("busy", True),
+    Played("port-storm", True),
+    Played("mmio-storm", True),
+    Played("msr-storm", True),
+]
+
+
+# ---- inside ----
+
+def diagnose(vmhang, vm, name):
+    began = time.monotonic()
+    done = subprocess.run([vmhang, "diagnose", str(vm.pid), "--json", "--save",
+                           OUT / f"{name}.vmhang"], stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=60)
+    return {"stdout": done.stdout.decode(), "stderr": done.stderr.decode(errors="replace"),
+            "status": done.returncode, "seconds": time.monotonic() - began}
+
+
+def side_by_side(stage, vm, vmhang, name):
+    """The exits of a second of the guest, as perf and vmhang's backends count them at the same time."""
+    vm.qmp.ask("stop")
+    counters = {backend: perfstat.Exits(stage, vmhang, vm.pid, "--backend", backend)
+                for backend in BACKENDS}
+    perf = perfstat.PerfRecord(stage, ["kvm", "stat", "record"], vm.pid)
+    perfstat.count_both(stage, vm, [*counters.values(), perf], COUNTED_SECONDS)
+    shutil.copyfile(stage.tmp / "perf.data.guest", OUT / f"{name}.perf")
+    return {"perf_log": perf.log.read_text(errors="replace"),
+            "blocks": {backend: exits.blocks for backend, exits in counters.items()}}
+
+
+def play_inside(vmhang, played):
+    result = {}
+    try:
+        with Stage(played.name, "kvm") as stage:
+            vm = BY_NAME[played.name].play(stage)
+            result["status_before"] = vm.qmp.status()
+            result["diagnosis"] = diagnose(vmhang, vm, played.name)
+            result["status_after"] = vm.qmp.status()
+            if played.side_by_side:
+                result["side_by_side"] = side_by_side(stage, vm, vmhang, played.name)
+    except (LabError, QmpError, OSError, subprocess.TimeoutExpired, ValueError) as error:
+        result["error"] = f"{type(error).__name__}: {error}"
+    return result
+
+
+def inside(arguments):
+    for played in PLAYED:
+        if played.name in arguments.only:
+            began = time.monotonic()
+            result = play_inside(arguments.vmhang, played)
+            (OUT / f"{played.name}.json").write_text(json.dumps(result))
+            print(f"{played.name}: {time.monotonic() - began:.1f} s", flush=True)
+    return 0
+
+
+# ---- outside ----
+
+def check_diagnosis(vmhang, played, result, out):
+    """(what it got, problems)"""
+    from run import in_words, saved_problems, verdict_problems
+    expect = played.expect or BY_NAME[played.name].expect
+    diagnosis = result.get("diagnosis")
+    if not diagnosis:
+        return "-", [result.get("error", "no diagnosis")]
+    try:
+        report = json.loads(diagnosis["stdout"])
+    except ValueError as error:
+        return "-", [f"no JSON: {error}: {diagnosis['stderr']}"]
+    verdict, problems = report["verdict"], vmhang.schema(report)
+    if diagnosis["stderr"]:
+        problems.append(f"on standard error: {diagnosis['stderr'].strip()}")
+    problems += verdict_problems(expect, report, diagnosis["status"])
+    problems += saved_problems(vmhang, out / f"{played.name}.vmhang", report, diagnosis["status"])
+    if result.get("status_after") != result["status_before"]:
+        problems.append(f"the status was {result['status_before']} before, "
+                        f"{result.get('status_after')} after")
+    return in_words(verdict["cause"], verdict["state"], verdict["confidence"]), problems
+
+
+def check_side_by_side(played, result, out):
+    """(lines, problems)"""
+    found = result.get("side_by_side")
+    if not found:
+        return [], [result.get("error", "nothing was counted")]
+    theirs, said = perfstat.perf_tables(out / f"{played.name}.perf")
+    if not theirs["vmexit"]:
+        return [], [f"perf counted nothing: {said}"]
+    lines, problems, ours = [], [], {}
+    if perfstat.lost(said + found["perf_log"]):
+        problems.append("perf lost events: the machine was too slow for this comparison")
+    for backend, blocks in found["blocks"].items():
+        ours[backend] = perfstat.vmhang_tables(blocks)
+        problems += [f"the backend is {block['backend']}, not {backend}: {block['why_not_better']}"
+                     for block in blocks[:1] if block["backend"] != backend]
+        for what in ("lost", "missed"):
+            number = sum(block[what] for block in blocks)
+            if number:
+                problems.append(f"{backend}: {number} events {what}")
+        more, wrong = perfstat.compare(ours[backend], theirs, TIME_WITHIN,
+                                       (f"vmhang ({backend})", "perf"))
+        lines += [f"     {backend:5} {line}" for line in more]
+        problems += wrong
+    return lines, problems
+
+
+def outside(arguments):
+    from nested import Nested, why_not  # lab/nested.py
+    from run import Table, Vmhang, expected_in_words
+    vmhang, table = Vmhang(os.path.abspath(arguments.vmhang)), Table()
+    chosen = [played for played in PLAYED if not arguments.only or played.name in arguments.only]
+    reason = why_not() or perfstat.why_not()
+    if reason:
+        for played in chosen:
+            table.row("skipped", f"{played.name}@nested", "", reason)
+        return table.end()
+    for source in (TOP / "lab" / "guests").glob("*.S"):
+        guest(source.stem)  # in there nothing can be written
+    with Stage("nested") as stage:
+        command = ["/usr/bin/python3", __file__, vmhang.program, "--inside", "--only",
+                   *(played.name for played in chosen)]
+        machine = Nested(stage, command, arguments.kernel == "newer", arguments.keep)
+        status = machine.wait(LIMIT)
+        for played in chosen:
+            path = machine.out / f"{played.name}.json"
+            result = json.loads(path.read_text()) if path.exists() else {
+                "error": f"it was not played: {machine.trouble(status)}"}
+            check(vmhang, table, played, result, machine.out,
+                  expected_in_words(played.expect or BY_NAME[played.name].expect))
+    return table.end()
+
+
+def check(vmhang, table, played, result, out, expected):
+    got, problems = check_diagnosis(vmhang, played, result, out)
+    seconds = result.get("diagnosis", {}).get("seconds")
+    table.row("failed" if problems else "passed", f"{played.name}@nested", expected, got, seconds,
+              problems)
+    if played.side_by_side:
+        lines, problems = check_side_by_side(played, result, out)
+        table.row("failed" if problems else "passed", f"{played.name}@perf",
+                  "the same as perf kvm stat", "below: vmhang, then perf", None, problems)
+        print("\n".join(lines), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vmhang")
+    parser.add_argument("--only", nargs="+", default=[], help="these scenarios alone")
+    parser.add_argument("--kernel", choices=("stock", "newer"), default="stock")
+    parser.add_argument("--keep", type=lambda path: pathlib.Path(path).resolve(),
+                        help="leave all that came back there")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    try:
+        return inside(arguments) if arguments.inside else outside(arguments)
+    except Skip as error:
+        print(f"skip nested host: {error}\n0 passed, 0 failed, 1 skipped")
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
