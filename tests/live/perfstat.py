@@ -51,7 +51,7 @@ class Fifo:
 
 
 class PerfRecord:
-    """perf recording a VM, disabled at first; `arguments` begin with its command (["kvm", "stat", "record"])."""
+    """perf recording a VM from begin() to end(); `arguments` are its command: "kvm", "stat", "record"."""
 
     def __init__(self, stage, arguments, pid, log="perf.log"):
         self.stage, self.fifo = stage, Fifo(stage.tmp)
