@@ -203,6 +203,10 @@ static inline __u64 field(const void *record, const volatile struct vh_tp_field 
 		return 0;                                                                          \
 	}
 
+/* What a classic program must return: with 0 the kernel keeps the event from every perf event that
+ * is open on the tracepoint, of whomever (kernel/events/core.c, perf_trace_run_bpf_submit). */
+#define LET_OTHERS_SEE 1
+
 /* A classic program, of so many fields. */
 #define CLASSIC(tp, event, n)                                                                      \
 	SEC("tp/kvm/" #event)                                                                      \
@@ -217,7 +221,7 @@ static inline __u64 field(const void *record, const volatile struct vh_tp_field 
 				f[i] = field(ctx, &config.layout[tp].field[i]);                    \
 			vh_on_event(&c, tp, f);                                                    \
 		}                                                                                  \
-		return 0;                                                                          \
+		return LET_OTHERS_SEE;                                                             \
 	}
 
 /* arm64: kvm_exit(ret, esr_ec, pc) */
@@ -304,7 +308,7 @@ int tp_kvm_apic_accept_irq(void *ctx)
 		vh_on_accept(0, epoch, field(ctx, &f[VH_F_ACCEPT_VCPU]),
 			field(ctx, &f[VH_F_ACCEPT_DM]), field(ctx, &f[VH_F_ACCEPT_TM]),
 			field(ctx, &f[VH_F_ACCEPT_VECTOR]));
-	return 0;
+	return LET_OTHERS_SEE;
 }
 
 SEC("raw_tp/kvm_set_irq")
@@ -326,7 +330,7 @@ int tp_kvm_set_irq(void *ctx)
 	if (current_is_of_vm(&epoch))
 		vh_on_shared(0, epoch, VH_KEY_GSI, VH_TRACE_VM, field(ctx, &f[VH_F_IRQ_GSI]),
 			(__u32)field(ctx, &f[VH_F_IRQ_LEVEL]));
-	return 0;
+	return LET_OTHERS_SEE;
 }
 
 static inline void switched(__u32 prev, __u32 next, __u64 prev_state)
@@ -385,7 +389,7 @@ int tp_sched_switch(void *ctx)
 	/* The bits above stand for "preempted" (include/trace/events/sched.h). */
 	switched(field(ctx, &f[VH_F_SWITCH_PREV]), field(ctx, &f[VH_F_SWITCH_NEXT]),
 		field(ctx, &f[VH_F_SWITCH_STATE]) & 0xff);
-	return 0;
+	return LET_OTHERS_SEE;
 }
 
 static inline void woken(__u32 tid)
@@ -408,7 +412,7 @@ SEC("tp/sched/sched_wakeup")
 int tp_sched_wakeup(void *ctx)
 {
 	woken(field(ctx, &config.layout[VH_TP_SCHED_WAKEUP].field[VH_F_WAKEUP_PID]));
-	return 0;
+	return LET_OTHERS_SEE;
 }
 
 /* The helpers want it; the LGPL allows it (section 3 of version 2.1). */
