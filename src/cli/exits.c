@@ -255,7 +255,8 @@ static int trace(struct options *o, struct vh_exits_source *s)
 	int status = s->trace ? vh_exits_run(s, &o->run, &o->show) : vh_cli_fail(err);
 
 	vh_trace_close(s->trace);
-	vh_devices_free(s->devices);
+	vh_case_free(s->answers);
+	s->answers = NULL;
 	if (s->save && fclose(s->save) != 0 && !status)
 		status = vh_cli_fail(vh_error_new(errno, "writing %s", o->save));
 	return status;
@@ -305,6 +306,7 @@ int vh_cmd_exits(int argc, char **argv)
 	s.machine = uname(&name) == 0 ? name.machine : NULL;
 	int status = o.replay ? replay(&o, &s) : exits(&o, &s);
 
+	vh_devices_free(s.devices);
 	vh_host_destroy(s.host);
 	return status;
 }

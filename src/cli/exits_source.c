@@ -18,18 +18,9 @@ void vh_exits_interval_free(struct vh_exits_interval *i)
 	free(i);
 }
 
-/* Raw, as it was counted, with the VM and the time beside it. */
-static struct vh_error *save(struct vh_exits_source *s, struct json_object *raw, int64_t at_wall_ns)
+static struct vh_str answer(const struct vh_case *c, const char *source)
 {
-	vh_json_put_i64(raw, "at_wall_ns", at_wall_ns);
-	vh_json_put_text(raw, "machine", s->machine);
-	vh_json_put_text(raw, "vm", s->vm->name);
-	vh_json_put_i64(raw, "pid", s->vm->id.pid);
-	if (fprintf(s->save, "%s\n", json_object_to_json_string_ext(raw, JSON_C_TO_STRING_PLAIN)) <
-			0 ||
-		fflush(s->save) != 0)
-		return vh_error_new(errno, "writing the intervals");
-	return NULL;
+	return vh_evidence_text(vh_case_find_data(c, source, NULL, VH_N_ROUND));
 }
 
 /* Only once: where QEMU does not answer now, it need not be bothered each interval. */
@@ -44,35 +35,64 @@ static void ask_for_devices(struct vh_exits_source *s, const struct vh_exits *e,
 	if (s->asked || s->ask.passive || !wanted)
 		return;
 	s->asked = true;
-	struct vh_case *c = vh_collect_device_map(s->host, s->vm, raw, &s->ask);
-
+	s->answers = vh_collect_device_map(s->host, s->vm, raw, &s->ask);
 	s->devices = vh_devices_parse(
-		vh_evidence_text(vh_case_find_data(c, "hmp.info-mtree", NULL, VH_N_ROUND)),
-		vh_evidence_text(vh_case_find_data(c, "hmp.info-mtree-flat", NULL, VH_N_ROUND)));
-	vh_case_free(c);
+		answer(s->answers, "hmp.info-mtree"), answer(s->answers, "hmp.info-mtree-flat"));
 }
 
-static struct vh_exits_interval *decode(struct vh_exits_source *s, struct json_object *raw,
+static struct vh_exits *decode(struct vh_exits_source *s, struct json_object *raw,
 	const char *machine, struct vh_error **err)
 {
 	size_t n;
-	const char *text = json_object_to_json_string_length(raw, JSON_C_TO_STRING_PLAIN, &n);
-	struct vh_exits *e = vh_exits_decode((struct vh_str){text, n}, machine, s->devices, err);
+	const char *s_raw = json_object_to_json_string_length(raw, JSON_C_TO_STRING_PLAIN, &n);
+	const struct vh_str text = {s_raw, n};
+	struct vh_exits *e = vh_exits_decode(text, machine, s->devices, err);
 
 	if (e && s->trace && !s->asked) {
-		ask_for_devices(s, e, (struct vh_str){text, n});
+		ask_for_devices(s, e, text);
 		if (s->asked) {
 			vh_exits_free(e);
-			e = vh_exits_decode((struct vh_str){text, n}, machine, s->devices, err);
+			e = vh_exits_decode(text, machine, s->devices, err);
 		}
 	}
 	if (!e)
 		return NULL;
 	s->saw_exits = s->saw_exits || e->sees_exits;
 	e->sees_exits = s->saw_exits;
+	return e;
+}
+
+/* Raw, as it was counted, with the VM and the time beside it, and what names its devices beside the
+ * first interval that needs it. */
+static struct vh_error *save(struct vh_exits_source *s, struct json_object *raw, int64_t at_wall_ns)
+{
+	vh_json_put_i64(raw, "at_wall_ns", at_wall_ns);
+	vh_json_put_text(raw, "machine", s->machine);
+	vh_json_put_text(raw, "vm", s->vm->name);
+	vh_json_put_i64(raw, "pid", s->vm->id.pid);
+	if (s->answers) {
+		json_object_object_add(
+			raw, "mtree", vh_json_text(answer(s->answers, "hmp.info-mtree")));
+		json_object_object_add(
+			raw, "mtree_flat", vh_json_text(answer(s->answers, "hmp.info-mtree-flat")));
+		vh_case_free(s->answers);
+		s->answers = NULL;
+	}
+	if (fprintf(s->save, "%s\n", json_object_to_json_string_ext(raw, JSON_C_TO_STRING_PLAIN)) <
+			0 ||
+		fflush(s->save) != 0)
+		return vh_error_new(errno, "writing the intervals");
+	return NULL;
+}
+
+static struct vh_exits_interval *interval(
+	struct vh_exits *e, const char *name, pid_t pid, int64_t at_wall_ns)
+{
 	struct vh_exits_interval *i = vh_alloc(sizeof(*i));
 
 	i->exits = e;
+	i->name = vh_strdup(name);
+	i->about = (struct vh_exits_about){i->name, pid, at_wall_ns};
 	return i;
 }
 
@@ -80,16 +100,13 @@ static struct vh_exits_interval *read_trace(struct vh_exits_source *s, struct vh
 {
 	vh_auto_json struct json_object *raw = vh_trace_read(s->trace);
 	int64_t now = vh_wall_clock_ns();
+	struct vh_exits *e = decode(s, raw, s->machine, err);
 
-	if (s->save && (*err = save(s, raw, now)))
+	if (e && s->save && (*err = save(s, raw, now))) {
+		vh_exits_free(e);
 		return NULL;
-	struct vh_exits_interval *i = decode(s, raw, s->machine, err);
-
-	if (!i)
-		return NULL;
-	i->name = vh_strdup(s->vm->name);
-	i->about = (struct vh_exits_about){i->name, s->vm->id.pid, now};
-	return i;
+	}
+	return e ? interval(e, s->vm->name, s->vm->id.pid, now) : NULL;
 }
 
 /* The next line that is not empty, without its newline; NULL at the end. */
@@ -123,18 +140,22 @@ static struct vh_exits_interval *read_replay(struct vh_exits_source *s, struct v
 
 	if (!raw)
 		return NULL;
-	const char *machine = vh_json_string(raw, "machine", s->machine);
-	struct vh_exits_interval *i = decode(s, raw, machine, err);
+	const char *tree = vh_json_string(raw, "mtree", NULL);
 	int64_t pid = 0, at = 0;
 
-	if (!i)
+	if (tree) {
+		vh_devices_free(s->devices);
+		s->devices = vh_devices_parse(
+			vh_str(tree), vh_str(vh_json_string(raw, "mtree_flat", "")));
+	}
+	struct vh_exits *e = decode(s, raw, vh_json_string(raw, "machine", s->machine), err);
+
+	if (!e)
 		return NULL;
 	vh_json_i64(raw, "pid", &pid);
 	vh_json_i64(raw, "at_wall_ns", &at);
-	i->name = vh_strdup(vh_json_string(raw, "vm", "VM"));
-	i->about = (struct vh_exits_about){
-		i->name, pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0, at > 0 ? at : 0};
-	return i;
+	return interval(e, vh_json_string(raw, "vm", "VM"),
+		pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0, VH_MAX(at, INT64_C(0)));
 }
 
 struct vh_exits_interval *vh_exits_source_read(struct vh_exits_source *s, struct vh_error **err)

@@ -94,6 +94,7 @@ class Vmhang:
         self.program = program
         self.schema = load_schema("report")
         self.list_schema = load_schema("list")
+        self.exits_schema = load_schema("exits")
 
     def run(self, *arguments, seconds=60):
         return subprocess.run([self.program, *map(str, arguments)], stdin=subprocess.DEVNULL,
@@ -258,7 +259,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("vmhang")
-    parser.add_argument("--only", nargs="+", help="these scenarios alone (and: libvirt, newer)")
+    parser.add_argument("--only", nargs="+", help="these scenarios alone (and: exits, libvirt, newer)")
     parser.add_argument("--keep", type=pathlib.Path, help="leave the cases of failures there")
     arguments = parser.parse_args()
 
@@ -282,6 +283,9 @@ def main():
                     play(vmhang, table, scenario, newer, arguments.keep)
         except Skip as error:
             table.row("skipped", "newer QEMU", "", str(error))
+    if wanted("exits"):
+        import exits
+        exits.run(vmhang, table)
     if wanted("libvirt"):
         import domains
         domains.run(vmhang, table)
