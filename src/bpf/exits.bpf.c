@@ -15,6 +15,7 @@
 #include "bpf/config.h"
 
 const volatile struct vh_bpf_config config = {};
+volatile struct vh_bpf_control control = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -23,15 +24,7 @@ struct {
 	__type(value, struct vh_tid_slot);
 } tids SEC(".maps");
 
-/* Those that user space maps (Linux 5.5); it says how many elements the next three have. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct vh_bpf_control);
-} controls SEC(".maps");
-
+/* User space maps these (Linux 5.5), and says how many elements the next three have. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -109,19 +102,14 @@ static inline void vh_op_shared(void *ops, const struct vh_shared_key *key)
 /* The epoch to count in; false: nothing is to be counted yet. */
 static inline _Bool is_armed(__u32 *epoch)
 {
-	__u32 first = 0;
-	const volatile struct vh_bpf_control *control = bpf_map_lookup_elem(&controls, &first);
-
-	if (!control || !control->armed)
-		return 0;
-	*epoch = control->epoch;
-	return 1;
+	*epoch = control.epoch;
+	return control.armed;
 }
 
-/* The index of a traced thread, or -1. */
-static inline int thread_of(__u32 tid)
+/* Where a tid is, if not in its first place; -1. */
+static __attribute__((noinline)) int thread_behind(__u32 tid)
 {
-	for (__u32 i = 0; i < VH_N_PROBES; i++) {
+	for (__u32 i = 1; i < VH_N_PROBES; i++) {
 		__u32 at = (tid + i) & (VH_TID_SLOTS - 1);
 		struct vh_tid_slot *slot = bpf_map_lookup_elem(&tids, &at);
 
@@ -133,7 +121,19 @@ static inline int thread_of(__u32 tid)
 	return -1;
 }
 
-static inline struct vh_vcpu_state *state_of(__u32 tid, __u32 *thread)
+/* The index of a traced thread, or -1. */
+static __attribute__((always_inline)) inline int thread_of(__u32 tid)
+{
+	__u32 at = tid & (VH_TID_SLOTS - 1);
+	struct vh_tid_slot *slot = bpf_map_lookup_elem(&tids, &at);
+
+	if (!slot || !slot->tid)
+		return -1;
+	return slot->tid == tid ? (int)slot->thread : thread_behind(tid);
+}
+
+static __attribute__((always_inline)) inline struct vh_vcpu_state *state_of(
+	__u32 tid, __u32 *thread)
 {
 	int found = thread_of(tid);
 

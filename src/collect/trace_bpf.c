@@ -144,7 +144,7 @@ static int map_tables(struct trace_bpf *t)
 	size_t n = t->tally.capacity;
 	int r;
 
-	if ((r = map_table(t, "controls", sizeof(struct vh_bpf_control), &t->controls)) < 0 ||
+	if ((r = map_table(t, "exits.bss", sizeof(struct vh_bpf_control), &t->controls)) < 0 ||
 		(r = map_table(t, "states", n * sizeof(struct vh_vcpu_state), &t->states)) < 0 ||
 		(r = map_table(t, "keys", vh_tally_key_bytes(n, t->tally.slots), &t->keys)) < 0 ||
 		(r = map_table(t, "exits", vh_tally_exit_bytes(n), &t->exits)) < 0)
@@ -484,7 +484,12 @@ static int64_t refresh(void *backend)
 		take_threads(t);
 	t->tasks_hash = hash;
 	check_rate(t);
-	return vh_now_ns() + REFRESH_NS;
+	/* A guest that just happened not to run was not seen to emulate: look again soon. */
+	const struct event *e = &t->events[VH_TP_EMULATE];
+	int64_t now = vh_now_ns();
+
+	return now + (is_attached(e) ? VH_MIN(VH_MAX(now - e->attached_ns, SAMPLE_NS), REFRESH_NS)
+				     : REFRESH_NS);
 }
 
 /* Takes the shared keys of the epoch, and of those before, out of their table. */
