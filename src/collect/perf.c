@@ -177,29 +177,29 @@ static int map_ring(struct vh_perf *p, struct source *s)
 	return err;
 }
 
+/* Opens it, with its records in the leader's ring; a negative errno. */
 static int open_tracepoint(struct vh_perf *p, struct source *s, int tp)
 {
 	struct perf_event_attr attr = attr_of(PERF_TYPE_TRACEPOINT, p->formats[tp].id);
 	bool limited = tp == VH_PERF_LIMITED;
-	/* Of a group a single event that was stopped does not start again (Linux 6.18). */
-	int group = limited ? -1 : s->leader;
+	int group = limited ? -1 : s->leader; /* it is started and stopped apart */
 
 	attr.disabled = limited;
 	attr.read_format = p->tells_lost ? FORMAT_LOST : 0;
-	s->fd[tp] = open_event(&attr, s->tid, group);
-	if (s->fd[tp] < 0 && errno == EINVAL && p->tells_lost) {
+	int fd = open_event(&attr, s->tid, group);
+
+	if (fd < 0 && errno == EINVAL && p->tells_lost) {
 		p->tells_lost = false;
 		attr.read_format = 0;
-		s->fd[tp] = open_event(&attr, s->tid, group);
+		fd = open_event(&attr, s->tid, group);
 	}
-	if (s->fd[tp] < 0)
+	if (fd < 0)
 		return -errno;
-	if (ioctl(s->fd[tp], PERF_EVENT_IOC_SET_OUTPUT, s->leader) == 0)
-		return 0;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, s->leader) == 0)
+		return fd;
 	int err = -errno;
 
-	close(s->fd[tp]);
-	s->fd[tp] = -1;
+	close(fd);
 	return err;
 }
 
@@ -211,9 +211,13 @@ static size_t open_tracepoints(struct vh_perf *p, struct source *s, uint32_t eve
 	for (int tp = 0; tp < VH_N_TP; tp++) {
 		if (!(events >> tp & 1) || !p->formats[tp].usable)
 			continue;
-		*err = open_tracepoint(p, s, tp);
-		opened += !*err;
-		if (*err && *err != -ESRCH && !p->failed[tp])
+		s->fd[tp] = open_tracepoint(p, s, tp);
+		if (s->fd[tp] >= 0) {
+			opened++;
+			continue;
+		}
+		*err = s->fd[tp];
+		if (*err != -ESRCH && !p->failed[tp])
 			p->failed[tp] = vh_strdup(meaning(-*err));
 	}
 	return opened;
@@ -225,6 +229,19 @@ static void start_limited(struct source *s)
 		ioctl(s->fd[VH_PERF_LIMITED], PERF_EVENT_IOC_REFRESH, VH_PERF_LIMIT);
 	s->limited = 0;
 	s->waits = false;
+}
+
+/* An event that ran into its limit never starts again (seen with Linux 6.18): a new one takes its
+ * place, and is there before the old one is closed, for to close the last one of a tracepoint takes
+ * long. */
+static void replace_limited(struct vh_perf *p, struct source *s)
+{
+	int fd = open_tracepoint(p, s, VH_PERF_LIMITED);
+
+	close(s->fd[VH_PERF_LIMITED]);
+	s->fd[VH_PERF_LIMITED] = VH_MAX(fd, -1);
+	s->lost[VH_PERF_LIMITED] = 0;
+	start_limited(s);
 }
 
 struct vh_error *vh_perf_add(
@@ -298,11 +315,8 @@ void vh_perf_renew(struct vh_perf *p)
 
 		if (s->waits)
 			start_limited(s);
-		else if (s->fd[VH_PERF_LIMITED] >= 0 && s->limited)
-			ioctl(s->fd[VH_PERF_LIMITED], PERF_EVENT_IOC_REFRESH, s->limited);
-		else if (s->fd[VH_PERF_LIMITED] >= 0 && p->stopped_ns)
-			ioctl(s->fd[VH_PERF_LIMITED], PERF_EVENT_IOC_ENABLE, 0);
-		s->limited = 0;
+		else if (s->fd[VH_PERF_LIMITED] >= 0 && (p->stopped_ns || s->limited))
+			replace_limited(p, s);
 	}
 	p->stopped_ns = 0;
 	p->started = true;
