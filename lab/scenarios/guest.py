@@ -52,9 +52,7 @@ def reset_loop(stage):
 
 SPINS_OFF = Expect("guest-spins-irqs-off", "spinning", True)
 SPINS_ON = Expect("guest-spins-irqs-on", "spinning", True, "likely")
-# It has no cause of its own yet, and its loop goes through an exception.
 APS_NEVER = Expect("boot-cpu-spins-aps-never-started", "spinning", True)
-CANNOT_TELL = Expect(None, "running", None)  # counting exits would
 HALTED = Expect("guest-halted-forever", "dead", True)
 IDLE = Expect("guest-idle", "idle", False, "likely")
 BUSY = Expect("guest-busy", "running", False, "likely")
@@ -73,14 +71,21 @@ SCENARIOS = [
     Scenario("idle-no-timer", "sti; hlt, every interrupt masked", IDLE, halts("idle-no-timer")),
     Scenario("idle-tcg", "idle under TCG", IDLE, idles, accel="tcg"),
     Scenario("busy", "computes for ever, timer at 100 Hz", BUSY, runs("busy")),
+    Scenario("busy-io", "works and prints to the serial port for ever, timer at 100 Hz", BUSY,
+             runs("busy-io"), accel="kvm"),
+    Scenario("busy-clock", "computes and reads a clock for ever, timer at 100 Hz", BUSY,
+             runs("busy-clock"), accel="kvm"),
+    Scenario("poll-port", "waits for a bit of a port that nothing answers at, interrupts off",
+             Expect("guest-port-storm", "spinning", True, "likely"), runs("poll-port")),
     Scenario("busy-tcg", "the same under TCG", BUSY, runs("busy"), accel="tcg"),
     Scenario("port-storm", "writes to an I/O port for ever, interrupts off",
-             SPINS_OFF, runs("port-storm")),
+             Expect("guest-port-storm", "spinning", True), runs("port-storm")),
     Scenario("mmio-storm", "reads device memory for ever, interrupts off",
-             SPINS_OFF, runs("mmio-storm", "-vga", "std")),
+             Expect("guest-mmio-storm", "spinning", True), runs("mmio-storm", "-vga", "std")),
     Scenario("msr-storm", "reads an MSR for ever, interrupts off", SPINS_OFF, runs("msr-storm")),
     Scenario("exception-loop", "an exception whose handler returns to it, interrupts off",
-             CANNOT_TELL, runs("exception-loop")),
+             Expect("guest-exception-loop", "spinning", True), runs("exception-loop"),
+             passive=True),
     Scenario("triple-fault", "an exception without a handler, -no-reboot -no-shutdown",
              Expect("guest-triple-fault", "dead", True), triple_fault, old_and_new=True),
     Scenario("reset-loop", "the same without these options: it is reset again and again",

@@ -23,7 +23,7 @@
 #define FEW_PER_S 5
 /* RIPs are judged from so many on. */
 #define MIN_PROFILE 40
-#define MIN_SAMPLE  1000
+#define MIN_SAMPLE  500
 /* Instructions of one loop lie so near to each other. */
 #define SAME_CODE_BYTES 64
 /* So many pieces of 64 bytes are no loop. */

@@ -286,15 +286,24 @@ static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, con
 	 * waits for it, even if none came in this window. */
 	bool gets_on = accesses && s->writes < 0.01 && (s->rest_per_s >= 2 || is_disk(k));
 
+	vh_auto_free char *rest =
+		s->rest_per_s < 1
+			? vh_strdup("nothing else")
+			: vh_asprintf("anything else only %.0f times a second", s->rest_per_s);
+
 	vh_fact_traced(facts,
 		vh_fact_add(facts, gets_on ? VH_FACT_VCPU_POLLS_DEVICE : storm_fact(k->kind),
-			x->vcpu, s->per_s,
-			gets_on ? "vCPU %d %s %s%s %.0f times a second, and does anything else "
-				  "%.0f "
-				  "times a second"
-				: "vCPU %d %s %s%s %.0f times a second, and does hardly anything "
-				  "else (%.0f times a second)",
-			x->vcpu, verb, what, device, s->per_s, s->rest_per_s));
+			x->vcpu, s->per_s, "vCPU %d %s %s%s %.0f times a second, and does %s",
+			x->vcpu, verb, what, device, s->per_s, rest));
+	/* As decode/devices.c names what "info mtree -f" has nothing for. */
+	if (vh_streq(k->device, "no device"))
+		vh_fact_ground(facts,
+			vh_fact_traced(facts,
+				vh_fact_add(facts, VH_FACT_VCPU_STORM_ON_NOTHING, x->vcpu, NAN,
+					"no device is at %s: whoever reads there gets ones for "
+					"ever",
+					what)),
+			"hmp.info-mtree-flat", NULL);
 	if (accesses && s->writes > 0.01)
 		vh_fact_traced(
 			facts, vh_fact_add(facts, VH_FACT_VCPU_STORM_WRITES, x->vcpu, s->writes,

@@ -25,7 +25,9 @@ static void hold_down(const struct vh_facts *f, struct vh_judgement *j, int v)
 			"it reads a clock as well: its wait has an end, or it is at work");
 	if (vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v))
 		vh_at_most(j, VH_POSSIBLE, "it was seen in user mode: a program polls there");
-	if (!vh_fact_of(f, VH_FACT_VCPU_TINY_LOOP, v) && vh_boot_cpu_in_firmware(f) &&
+	/* A device may answer yet; where none is, none will. */
+	if (!vh_fact_of(f, VH_FACT_VCPU_TINY_LOOP, v) &&
+		!vh_fact_of(f, VH_FACT_VCPU_STORM_ON_NOTHING, v) && vh_boot_cpu_in_firmware(f) &&
 		vh_vcpu_ran_ns(f, v) < BOOTING_NS)
 		vh_at_most(j, VH_POSSIBLE,
 			"it has not run for long: firmware and boot loaders poll devices for a "
@@ -45,6 +47,7 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_SMALL_LOOP, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_TINY_LOOP, v));
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_STORM_ON_NOTHING, v));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STORM_WRITES, v));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_LEAVES_TO_VMM, v));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, v));
