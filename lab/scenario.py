@@ -73,6 +73,10 @@ def two_cpus_missing():
 
 NEEDS = {
     "kvm": lambda: unless(have_kvm(), "no access to /dev/kvm"),
+    # Counting exits: tracepoints of KVM, for root.
+    "exits": lambda: unless(not os.geteuid() and (
+        os.path.isdir("/sys/kernel/tracing/events/kvm")
+        or os.path.isdir("/sys/kernel/debug/tracing/events/kvm")), "no tracepoints of KVM to count"),
     "root": lambda: unless(not os.geteuid(), "needs root"),
     "mount": lambda: unless(not os.geteuid(), "mounting needs root"),
     "fuse": fuse_missing,

@@ -131,7 +131,7 @@ SCENARIOS = [
     # Without registers only its instructions and exits tell a spin from work.
     Scenario("monitor-held-spin", "an idle client holds the only monitor; the guest spins",
              Expect("guest-spins", "spinning", True, "likely"), monitor_held("spin"),
-             monitor="busy", passive=True),
+             monitor="busy", accel="kvm", needs=("exits",), passive=True),
     Scenario("monitor-held-idle", "an idle client holds the only monitor; the guest is idle",
              Expect("guest-idle", "idle", False, "likely"), monitor_held("idle"),
              monitor="busy"),

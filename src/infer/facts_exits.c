@@ -383,8 +383,8 @@ static void time_fact(
 	} parts[] = {{VH_PLACE_GUEST, VH_REST_ON, "in the guest"},
 		{VH_PLACE_INSIDE, VH_REST_ON, "in KVM_RUN"}, {VH_PLACE_KVM, VH_REST_ON, "in KVM"},
 		{VH_PLACE_USER, VH_REST_ON, "in the VMM"},
-		{VH_PLACE_UNKNOWN, VH_REST_ON, "running somewhere"}, {-1, VH_REST_ASLEEP, "asleep"},
-		{-1, VH_REST_READY, "waiting for a CPU"}};
+		{VH_PLACE_UNKNOWN, VH_REST_ON, "running, it was not seen where"},
+		{-1, VH_REST_ASLEEP, "asleep"}, {-1, VH_REST_READY, "waiting for a CPU"}};
 	vh_auto_buf struct vh_buf b = {0};
 
 	if (!vh_times_are_exact(facts, v))

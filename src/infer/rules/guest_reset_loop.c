@@ -16,7 +16,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!vh_guest_is_visible(f) || !resets)
 		return;
 	vh_for(j, resets->value >= SURELY_A_LOOP ? VH_PROOF : VH_STRONG, resets);
-	vh_for(j, VH_STRONG, faults != resets ? faults : NULL);
+	if (faults != resets)
+		vh_for(j,
+			vh_many_shutdowns(f) && faults->value >= SURELY_A_LOOP ? VH_PROOF
+									       : VH_STRONG,
+			faults);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_NO_IDT));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
 	vh_title(j, "the guest resets itself again and again (%.0f times while it was looked at)",
