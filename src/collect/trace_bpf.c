@@ -28,7 +28,7 @@ extern const size_t vh_bpf_object_size;
 #define REFRESH_NS     (250 * VH_NS_PER_MS)
 #define SETTLE_NS      (1 * VH_NS_PER_MS) /* longer than any event is under way */
 #define SAMPLE_NS      (3 * VH_NS_PER_MS)
-#define SAMPLE_MIN     50    /* so few events say nothing of a rate */
+#define SAMPLE_MIN     5000  /* fewer instructions tell neither a rate nor a loop */
 #define OFTEN_A_SECOND 20000 /* what comes more often than this is only sampled */
 
 struct map {
