@@ -469,6 +469,7 @@ static void take_threads(struct trace_bpf *t)
 		known->ended_ns = now;
 		set_tid(t, known->tid, TID_TOMBSTONE, 0);
 	}
+	t->tally.untraced = 0;
 	for (size_t i = 0; i < threads.n; i++)
 		if (!find_thread(t, threads.list[i].tid, i))
 			add_thread(t, &threads.list[i], now);

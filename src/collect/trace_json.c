@@ -433,6 +433,7 @@ struct json_object *vh_tally_read(struct vh_tally *t, uint32_t epoch, int64_t no
 		vh_json_put_i64(o, "isa", isa);
 	put_events(o, t, states);
 	vh_json_put_u64(o, "missed", missed);
+	put_count(o, "untraced", t->untraced);
 	put_threads(o, t, states, epoch, now);
 	for (size_t i = 0; i < t->n_threads; i++) {
 		/* Those that are in no row were not extended. */

@@ -48,8 +48,10 @@ void vh_tally_free_own(struct vh_tally *t)
 
 bool vh_tally_add(struct vh_tally *t, pid_t tid, int vcpu, int64_t now, bool runs)
 {
-	if (t->n_threads >= t->capacity)
+	if (t->n_threads >= t->capacity) {
+		t->untraced++;
 		return false;
+	}
 	struct vh_vcpu_state *s = &t->states[t->n_threads];
 
 	*s = (struct vh_vcpu_state){.tid = (__u32)tid,

@@ -55,6 +55,7 @@ struct vh_tally {
 	uint32_t slots; /* of one table: a power of two */
 	struct vh_tally_thread *threads;
 	size_t n_threads;
+	size_t untraced;                /* threads for which there was no room */
 	struct vh_tally_shared *shared; /* of the epoch that is read; the backend fills it */
 	size_t n_shared;
 	uint64_t shared_missed;       /* since the last reading: there was no room in the table */
