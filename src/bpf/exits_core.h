@@ -182,12 +182,21 @@ VH_CORE_CALL struct vh_exit_slot *vh_core_find_exit(const struct vh_core *c, __u
 	return 0;
 }
 
+/* A thread without an event of kvm_entry or kvm_fpu for long: whatever else it does, it does in
+ * KVM_RUN. */
+VH_CORE void vh_core_is_inside(const struct vh_core *c)
+{
+	if (c->state->place == VH_PLACE_UNKNOWN)
+		vh_core_place(c->state, vh_op_now(c->ops), VH_PLACE_INSIDE);
+}
+
 /* Counts a key and leaves it in *key, whoever may want to time it later. False: no room. */
 VH_CORE _Bool vh_core_count_in(
 	const struct vh_core *c, struct vh_pending *key, __u32 kind, __u64 value, __u64 detail)
 {
 	struct vh_key_slot *slot;
 
+	vh_core_is_inside(c);
 	key->used = kind + 1;
 	key->epoch = c->epoch;
 	key->value = value;

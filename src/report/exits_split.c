@@ -10,6 +10,8 @@
 #define LASTS 0.1
 /* Less of a vCPU's time than this is a matter of the interval's ends. */
 #define NEGLIGIBLE 0.0005
+/* So much of it passes before the first event that tells where a vCPU is. */
+#define UNTOLD 0.01
 
 enum column {
 	OF,
@@ -38,9 +40,9 @@ static unsigned columns_of(const struct vh_exits *e, const struct vh_exits_split
 		set |= 1U << INSIDE;
 	if (e->sees_switches)
 		set |= 1U << BLOCKED | 1U << HALTED | 1U << WAITING;
-	if (all->asleep >= NEGLIGIBLE)
+	if (all->asleep >= UNTOLD)
 		set |= 1U << ASLEEP;
-	if (all->unknown >= NEGLIGIBLE)
+	if (all->unknown >= UNTOLD)
 		set |= 1U << UNKNOWN;
 	return set;
 }

@@ -185,6 +185,26 @@ static void without_exits(void **state)
 	assert_int_equal(w->state.time_ns[VH_PLACE_INSIDE][VH_REST_ON], 500);
 }
 
+/* A guest that halts and is woken, and never leaves KVM_RUN: no event says so but what it does. */
+static void inside_for_good(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(w->state.place, VH_PLACE_UNKNOWN);
+	vh_on_switch_out(&w->state, 2000, 1);
+	vh_on_switch_in(&w->state, 3000);
+	assert_int_equal(w->state.place, VH_PLACE_UNKNOWN);
+	w->t.now = 3100;
+	vh_on_wakeup(&w->core, 1000, 1, 1);
+	assert_int_equal(w->state.place, VH_PLACE_INSIDE);
+	vh_on_switch_out(&w->state, 3200, 1);
+	vh_on_switch_in(&w->state, 4200);
+	assert_int_equal(w->state.time_ns[VH_PLACE_UNKNOWN][VH_REST_ASLEEP], 1000);
+	assert_int_equal(w->state.time_ns[VH_PLACE_INSIDE][VH_REST_ON], 100);
+	assert_int_equal(w->state.time_ns[VH_PLACE_INSIDE][VH_REST_ASLEEP], 1000);
+	assert_int_equal(sum(&w->state), w->state.since_ns - w->state.begin_ns);
+}
+
 /* Asleep in KVM, woken, waiting for a CPU, preempted. */
 static void rests(void **state)
 {
@@ -399,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(an_exit_to_user_space, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_exits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(inside_for_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rests, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_clock_that_jumps_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(across_epochs, set_up, tear_down),
