@@ -90,14 +90,20 @@ static void put_kind(struct vh_buf *out, const struct vh_exits_merged *m, enum v
 static void put_events(
 	struct vh_buf *out, const struct vh_exits *e, const struct vh_exits_merged *m)
 {
+	const struct vh_trace_event *emulated = vh_exits_event(e, "kvm:kvm_emulate_insn");
 	int kind = top_kind(m, 0, N_GUEST_KINDS);
 
 	if (kind < 0)
 		kind = top_kind(m, N_GUEST_KINDS, vh_exits_n_event_kinds);
-	if (kind < 0)
-		vh_buf_printf(out, "no event in %s", vh_duration_text((int64_t)e->span_ns).s);
-	else
+	if (kind >= 0) {
 		put_kind(out, m, (enum vh_key_kind)kind);
+		return;
+	}
+	/* It is not counted for long, because it never stops. */
+	bool emulates = emulated && emulated->state == VH_EVENT_UNWANTED && emulated->why;
+
+	vh_buf_printf(out, "nothing%s in %s", emulates ? " but emulated instructions" : "",
+		vh_duration_text((int64_t)e->span_ns).s);
 }
 
 static void put_counters(

@@ -51,6 +51,11 @@ static void add_event(struct vh_view_section *s, const struct vh_trace_event *ev
 		if (misses)
 			vh_view_line(s, "without %s: %s", ev->name, misses);
 		break;
+	case VH_EVENT_UNWANTED:
+		/* Of a later interval: it was sampled in the first. */
+		if (ev->why)
+			vh_view_line(s, "%s is no longer counted (%s)", ev->name, ev->why);
+		break;
 	default:
 		break;
 	}

@@ -333,6 +333,27 @@ static void nothing_seen_is_no_exit(void **state VH_UNUSED)
 	vh_exits_free(e);
 }
 
+/* The second interval of a loop of emulated instructions: they were sampled in the first. */
+static void what_is_no_longer_counted_is_told(void **state VH_UNUSED)
+{
+	static const char json[] =
+		"{\"backend\":\"bpf\",\"span_ns\":1000000000,\"events\":[{\"name\":\"kvm:kvm_"
+		"exit\","
+		"\"state\":\"attached\"},{\"name\":\"kvm:kvm_emulate_insn\",\"state\":\"unwanted\","
+		"\"why\":\"it comes 511708 times a second\"}],\"threads\":[{\"vcpu\":0,\"time_ns\":"
+		"{\"inside\":{\"on\":1000000000}}}]}";
+	const struct vh_exits_options o = {.vcpu = VH_ALL_VCPUS};
+	struct vh_error *err = NULL;
+	struct vh_exits *e = vh_exits_decode(vh_str(json), "x86_64", NULL, &err);
+	vh_auto_free char *text = text_of(e, &o);
+
+	assert_null(err);
+	assert_has(text, "07: nothing but emulated instructions in 1.0 s; time: KVM_RUN 100 %\n");
+	assert_has(text, "\n- kvm:kvm_emulate_insn is no longer counted (it comes 511708 times a "
+			 "second)\n");
+	vh_exits_free(e);
+}
+
 static void a_screen_is_never_left(void **state VH_UNUSED)
 {
 	static const char *const files[] = {"svm", "emulated", "statistics", "hostile"};
@@ -414,6 +435,7 @@ int main(void)
 		cmocka_unit_test(keys_of_one_kind),
 		cmocka_unit_test(counters_have_rates_alone),
 		cmocka_unit_test(nothing_seen_is_no_exit),
+		cmocka_unit_test(what_is_no_longer_counted_is_told),
 		cmocka_unit_test(a_screen_is_never_left),
 		cmocka_unit_test(a_narrow_screen_spares_numbers_before_names),
 		cmocka_unit_test(hostile_intervals_are_shown_harmless),
