@@ -68,10 +68,18 @@ def command_run(arguments):
                 print()
 
 
+def keeper(name):
+    """The pid of what start left behind under that name; None where it has ended."""
+    pid, _, started = process.read(LEFT / name).partition(" ")
+    return int(pid) if pid and process.start_time(int(pid)) == started else None
+
+
 def command_start(arguments):
     """A keeper process stays behind: whatever the scenario made ends with it."""
     scenario = find(arguments.name)
     LEFT.mkdir(mode=0o700, exist_ok=True)
+    if keeper(scenario.name):
+        sys.exit(f"lab: {scenario.name} runs already; lab.py stop {scenario.name} ends it")
     ours, theirs = os.pipe()
     if os.fork():
         os.close(theirs)
@@ -105,16 +113,14 @@ def command_start(arguments):
 def command_stop(arguments):
     left = sorted(path.name for path in LEFT.glob("*"))
     for name in arguments.names or left:
-        pid, _, started = process.read(LEFT / name).partition(" ")
-        if not pid or process.start_time(int(pid)) != started:
+        pid = keeper(name)
+        if not pid:
             (LEFT / name).unlink(missing_ok=True)
             print(f"lab: {name} was not running")
             continue
-        os.kill(int(pid), signal.SIGTERM)
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 30
-        while process.start_time(int(pid)) == started and time.monotonic() < deadline:
-            if process.state(int(pid)) == "Z":
-                break
+        while keeper(name) and process.state(pid) != "Z" and time.monotonic() < deadline:
             time.sleep(0.02)
 
 
