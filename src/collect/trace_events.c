@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "collect/mounts.h"
+#include "collect/tracefs.h"
 
 #define FORMAT_CAP  65536
 #define MAX_NAMES   2
@@ -179,21 +180,35 @@ static enum vh_status read_one(struct vh_host *host, const char *events, enum vh
 	return r.status;
 }
 
-/* The directory of all events; NULL and *why where there is none for us. */
-static char *events_directory(struct vh_host *host, char **why)
+/* Where tracefs is mounted; where it is not, a mount of our own, which lasts as long as *mount is
+ * open. NULL: neither. */
+static char *tracefs_of(struct vh_host *host, int *mount, char **why)
 {
 	vh_auto_mounts struct vh_mounts mounts = {0};
-	vh_auto_reading struct vh_reading names = {0};
 
 	vh_mounts_read(host, &mounts);
 	const struct vh_mount *tracefs = vh_mounts_find(&mounts, "tracefs", NULL);
 
-	if (!tracefs && vh_status_has_data(mounts.status)) {
-		*why = vh_strdup("tracefs is not mounted");
+	if (tracefs || !vh_status_has_data(mounts.status))
+		return vh_strdup(tracefs ? tracefs->point : "/sys/kernel/tracing");
+	*mount = vh_host_is_live(host) ? vh_tracefs_private() : -ENOENT;
+	if (*mount >= 0)
+		return vh_asprintf("/proc/self/fd/%d", *mount);
+	*why = vh_asprintf("tracefs is not mounted%s%s",
+		vh_host_is_live(host) ? ", and may not be by us: " : "",
+		vh_host_is_live(host) ? strerror(-*mount) : "");
+	return NULL;
+}
+
+/* The directory of all events; NULL and *why where there is none for us. */
+static char *events_directory(struct vh_host *host, int *mount, char **why)
+{
+	vh_auto_reading struct vh_reading names = {0};
+	vh_auto_free char *tracefs = tracefs_of(host, mount, why);
+
+	if (!tracefs)
 		return NULL;
-	}
-	vh_auto_free char *events =
-		vh_asprintf("%s/events", tracefs ? tracefs->point : "/sys/kernel/tracing");
+	vh_auto_free char *events = vh_asprintf("%s/events", tracefs);
 
 	vh_host_list(host, FORMAT_CAP, &names, "%s/kvm", events);
 	if (vh_status_has_data(names.status))
@@ -208,7 +223,8 @@ static char *events_directory(struct vh_host *host, char **why)
 char *vh_tp_read(struct vh_host *host, struct vh_tp_format out[VH_N_TP])
 {
 	char *why = NULL;
-	vh_auto_free char *events = events_directory(host, &why);
+	vh_auto_close int mount = -1;
+	vh_auto_free char *events = events_directory(host, &mount, &why);
 
 	for (int tp = 0; tp < VH_N_TP; tp++) {
 		out[tp] =
