@@ -16,6 +16,7 @@ VH_NAMES_DEFINE(vh_trace_backend, enum vh_trace_backend, backend_names)
 static const struct vh_trace_ops *const backends[VH_N_TRACE_BACKEND] = {
 	[VH_TRACE_BPF] = &vh_trace_bpf,
 	[VH_TRACE_PERF] = &vh_trace_perf,
+	[VH_TRACE_STATISTICS] = &vh_trace_statistics,
 };
 
 struct vh_trace {

@@ -16,7 +16,8 @@ struct vh_trace;
 struct vh_trace_options {
 	/* The backends that may be used, a bit each (1 << VH_TRACE_BPF); 0: all. */
 	unsigned backends;
-	bool no_libvirt; /* statistics may ask the monitor; these are as in vh_collect_options */
+	bool passive;    /* statistics are not to ask the monitor where debugfs tells none */
+	bool no_libvirt; /* these are as in vh_collect_options */
 	const char *libvirt_uri;
 };
 
@@ -33,7 +34,7 @@ enum vh_trace_backend vh_trace_backend(const struct vh_trace *t);
 int64_t vh_trace_refresh(struct vh_trace *t);
 /*
  * What was counted since the last read (or the begin), as docs/trace-format.md has it, and begins
- * anew. Never blocks for longer than a few milliseconds.
+ * anew. Blocks for a few milliseconds; statistics that are asked of the monitor, for up to 1.5 s.
  */
 struct json_object *vh_trace_read(struct vh_trace *t);
 void vh_trace_close(struct vh_trace *t); /* accepts NULL */

@@ -124,11 +124,9 @@ struct vh_tracing *vh_tracing_begin(
 	make_condition(t);
 	t->vm = vh_vm_copy(c->vm);
 	t->libvirt_uri = vh_strdup(options->libvirt_uri);
+	/* The monitor is for later: its statistics are asked then, twice, by the plan. */
 	t->options = (struct vh_trace_options){
-		.no_libvirt = options->no_libvirt, .libvirt_uri = t->libvirt_uri};
-	/* Statistics may be asked of the monitor, which --passive does not touch. */
-	if (options->passive)
-		t->options.backends = 1U << VH_TRACE_BPF | 1U << VH_TRACE_PERF;
+		.passive = true, .no_libvirt = options->no_libvirt, .libvirt_uri = t->libvirt_uri};
 	t->refs = 2;
 	if (pthread_create(&thread, NULL, run, t) != 0) {
 		t->refs = 1;

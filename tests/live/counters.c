@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "collect/trace.h"
+#include "discover/discover.h"
 #include "report/timeline.h"
 
 #define MAX_BACKENDS 8
@@ -81,13 +82,12 @@ int main(int argc, char **argv)
 	if (argc < 3 || argc - 2 > MAX_BACKENDS)
 		return 64;
 	struct vh_host *host = vh_host_create(NULL);
-	struct vh_vm *vm = vh_vm_new();
+	struct vh_error *err = NULL;
+	struct vh_vm *vm = vh_discover_pid(host, atoi(argv[1]), &err);
 	int status;
 
-	vm->name = vh_strdup("counted");
-	vm->accel = VH_ACCEL_KVM;
-	if (vh_identity_read(host, atoi(argv[1]), &vm->id))
-		status = 69;
+	if (!vm)
+		status = fail(err);
 	else if (vh_streq(argv[2], "record") && argc > 3)
 		status = record(host, vm, argc - 3, argv + 3);
 	else
