@@ -14,14 +14,16 @@
 
 #include "base/clock.h"
 
-/* A vCPU that does nothing else reaches thousands even with a slow VMM in a nested guest. */
-#define MIN_STORM_PER_S 500
+/* In a nested guest an exit may take milliseconds; but then they are what its time goes into. A
+ * driver that looks at its device a thousand times a second has nearly all of its time left. */
+#define MIN_STORM_PER_S 100
+#define SURELY_PER_S    5000
+#define SPENT_ON_EXITS  0.25
 #define STORM_SHARE     0.99
 /* Of anything else: with so much it gets on. A command to an IDE disk is a dozen accesses. */
 #define GOES_ON_PER_S 100
 /* Of the exits of one reason, the share of the two most frequent RIPs. */
 #define ONE_PLACE        0.95
-#define MIN_LOOP_PER_S   1000
 #define MIN_CLOCK_PER_S  100
 #define MIN_LEAVES_PER_S 1000
 /* Keys of a kind that may be the one: they are the most frequent first. */
@@ -229,6 +231,22 @@ static bool is_from_one_place(const struct vh_vcpu_exits *x, const struct vh_exi
 	       (double)(first + second) >= ONE_PLACE * (double)all;
 }
 
+/* Is it so often, in the time that it runs, that it leaves no time for anything else? Unless the
+ * switches tell, it runs all the time. */
+static bool takes_its_time(
+	const struct vh_facts *facts, const struct vh_vcpu_exits *x, double per_second)
+{
+	double ran = vh_exits_share(x, -1, VH_REST_ON);
+	double away = vh_exits_share(x, VH_PLACE_KVM, VH_REST_ON) +
+		      vh_exits_share(x, VH_PLACE_USER, VH_REST_ON);
+
+	if (per_second < MIN_STORM_PER_S || !vh_never_rests(facts, x->vcpu))
+		return false;
+	if (!facts->model->exits->sees_switches || !(ran > 0))
+		ran = 1;
+	return per_second >= SURELY_PER_S * ran || away >= SPENT_ON_EXITS * ran;
+}
+
 static enum vh_fact_id storm_fact(enum vh_key_kind kind)
 {
 	switch (kind) {
@@ -341,8 +359,7 @@ static void fault_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 	double rate = top ? per_s(e, x, top) : 0;
 
 	/* On SVM each access to a device is a page fault first. */
-	if (share < 0.9 || rate < MIN_LOOP_PER_S || is_device_page(x, top->detail) ||
-		!vh_never_rests(facts, x->vcpu))
+	if (share < 0.9 || is_device_page(x, top->detail) || !takes_its_time(facts, x, rate))
 		return;
 	vh_auto_free char *at =
 		top->value ? vh_asprintf(", at RIP %" PRIx64, top->value) : vh_strdup("");
@@ -367,7 +384,7 @@ static void exception_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x
 	const struct vh_exit_key *top = top_of(x, VH_KEY_EXCEPTION, &share);
 	double rate = top ? per_s(e, x, top) : 0;
 
-	if (share < 0.95 || rate < MIN_LOOP_PER_S || !vh_never_rests(facts, x->vcpu) ||
+	if (share < 0.95 || !takes_its_time(facts, x, rate) ||
 		!vh_fact_of(facts, VH_FACT_VCPU_SMALL_LOOP, x->vcpu))
 		return;
 	vh_auto_free char *vector = top->value < VH_ARRAY_SIZE(names)
@@ -386,9 +403,8 @@ void vh_facts_of_storms(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 	const struct vh_exit_key *leaves = vh_exits_top(x, VH_KEY_USERSPACE);
 	double leaves_per_s = leaves ? per_s(e, x, leaves) : 0;
 
-	if (s.key && s.per_s >= MIN_STORM_PER_S && s.rest_per_s < GOES_ON_PER_S &&
-		s.per_s >= STORM_SHARE * (s.per_s + s.rest_per_s) &&
-		vh_never_rests(facts, x->vcpu) && is_from_one_place(x, s.key) &&
+	if (s.key && takes_its_time(facts, x, s.per_s) && s.rest_per_s < GOES_ON_PER_S &&
+		s.per_s >= STORM_SHARE * (s.per_s + s.rest_per_s) && is_from_one_place(x, s.key) &&
 		!vh_fact_of(facts, VH_FACT_VCPU_RUNS_WIDELY, x->vcpu))
 		add_storm(facts, x, &s);
 	if (s.clock_per_s >= MIN_CLOCK_PER_S)

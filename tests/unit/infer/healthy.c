@@ -51,6 +51,33 @@ static void busy_guests_with_io_are_not_called_hung(void **state VH_UNUSED)
 		}
 }
 
+/* A driver that looks at its device each millisecond, beside a program that computes. */
+static void who_has_time_left_is_in_no_storm(void **state VH_UNUSED)
+{
+	struct vh_case *c = busy_for(1, 4000);
+	struct traced v = {.guest = 0.995,
+		.user = 0.005,
+		.entries = 1500,
+		.exits = ROW(0x7b, 1000) "," ROW(0x60, 500),
+		.keys = KEY_IN(0x7b, "pio", 0xc044, 0x200, 1000) "," KEY_IN(
+			0x7b, "rip", 0xffffffff81001234, 0, 1000) "," KEY("virq", 0xec, 0, 250)};
+
+	put_trace(c, (struct tracing){.host = REAL}, &v, 1);
+	struct judged j = judge(c);
+
+	assert_null(vh_fact(j.facts, VH_FACT_VCPU_PORT_STORM));
+	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
+	drop(&j);
+	/* Where the same takes all of its time, it is one. */
+	c = busy_for(1, 4000);
+	v.guest = 0.2;
+	v.user = 0.8;
+	put_trace(c, (struct tracing){.host = REAL}, &v, 1);
+	j = judge(c);
+	assert_non_null(vh_fact(j.facts, VH_FACT_VCPU_PORT_STORM));
+	drop(&j);
+}
+
 /* 100,000 exits a second at one register, but it sleeps in between. */
 static void who_sleeps_is_in_no_storm(void **state VH_UNUSED)
 {
@@ -220,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(busy_guests_with_io_are_not_called_hung),
+		cmocka_unit_test(who_has_time_left_is_in_no_storm),
 		cmocka_unit_test(who_sleeps_is_in_no_storm),
 		cmocka_unit_test(a_busy_guest_is_seen_to_work),
 		cmocka_unit_test(a_program_that_polls_is_not_called_hung),
