@@ -165,9 +165,16 @@ static void as_libtraceevent_reads_them(void **state VH_UNUSED)
 			continue;
 		*strchr(path, ':') = '/';
 		vh_host_read(host, 65536, &r, "/sys/kernel/tracing/events/%s/format", path);
-		if (r.status != VH_OK ||
-			tep_parse_format(tep, &event, r.data, r.size, "kvm") != TEP_ERRNO__SUCCESS)
+		if (r.status != VH_OK)
 			continue;
+		/* Without the way to print it, of which libtraceevent 1.7 leaks pieces. */
+		ssize_t fields = vh_str_find((struct vh_str){r.data, r.size}, "print fmt:");
+
+		assert_true(fields > 0);
+		vh_auto_free char *text = vh_asprintf("%.*sprint fmt: \"\"\n", (int)fields, r.data);
+
+		if (tep_parse_format(tep, &event, text, strlen(text), "kvm") != TEP_ERRNO__SUCCESS)
+			fail_msg("libtraceevent does not read the format of %s", formats[tp].name);
 		assert_int_equal(event->id, formats[tp].id);
 		for (int i = 0; i < VH_TP_FIELDS; i++) {
 			const struct vh_tp_field *mine = &formats[tp].layout.field[i];
