@@ -27,10 +27,6 @@ bool vh_trace_counts(const struct vh_exits *e, const char *event);
 uint64_t vh_keys_of(const struct vh_vcpu_exits *x, enum vh_key_kind kind);
 uint64_t vh_rows_of(
 	const struct vh_exits *e, const struct vh_vcpu_exits *x, enum vh_exit_means means);
-/* How often a second: count is of events of that kind, which may have been counted for a part of
- * the time only. */
-double vh_traced_per_s(const struct vh_exits *e, const struct vh_vcpu_exits *x,
-	enum vh_key_kind kind, uint64_t count);
 /* True where the scheduler's switches tell how long it ran, slept and waited for a CPU. */
 bool vh_times_are_exact(const struct vh_facts *facts, const struct vh_vcpu *v);
 /* True where the vCPU is ready to run all the time. */

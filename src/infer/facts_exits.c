@@ -57,14 +57,6 @@ uint64_t vh_keys_of(const struct vh_vcpu_exits *x, enum vh_key_kind kind)
 	return n;
 }
 
-double vh_traced_per_s(const struct vh_exits *e, const struct vh_vcpu_exits *x,
-	enum vh_key_kind kind, uint64_t count)
-{
-	uint64_t all = vh_keys_of(x, kind);
-
-	return all ? vh_exits_rate(e, x, kind) * (double)count / (double)all : 0;
-}
-
 /* Until its first switch a thread in state R may run or wait for a CPU: the trace takes it to run.
  * Where that could be much, schedstat must agree. */
 bool vh_times_are_exact(const struct vh_facts *facts, const struct vh_vcpu *v)

@@ -82,28 +82,41 @@ static bool goes_to(const struct vh_exit_key *k, int vcpu)
 	return shorthand >= 2 || (!shorthand && k->detail == (uint64_t)vcpu);
 }
 
-static bool was_accepted(const struct vh_exits *e, unsigned vector)
+/* What the vCPUs sent to each other, and which vectors any of them accepted. */
+struct ipis {
+	bool accepted[256];
+	const struct vh_exit_key **starts; /* INIT and SIPI */
+	size_t n_starts;
+};
+/* A guest that starts its CPUs sends some to each; a case file may have been made up. */
+#define MAX_STARTS 4096
+
+static struct ipis ipis_of(const struct vh_exits *e)
 {
+	struct ipis ipis = {0};
+
 	for (size_t i = 0; i < e->n_vcpus; i++)
 		for (size_t n = 0; n < e->vcpus[i]->n_keys; n++) {
 			const struct vh_exit_key *k = &e->vcpus[i]->keys[n];
 
-			if (k->kind == VH_KEY_ACCEPT && k->value == vector)
-				return true;
+			if (k->kind == VH_KEY_ACCEPT)
+				ipis.accepted[k->value & 0xff] = true;
+			if (k->kind == VH_KEY_IPI && ipis.n_starts < MAX_STARTS &&
+				(is_init(k->value) || mode_of(k->value) == MODE_STARTUP))
+				VH_PUSH(ipis.starts, ipis.n_starts) = k;
 		}
-	return false;
+	return ipis;
 }
 
-static void lost_ipi_facts(struct vh_facts *facts, const struct vh_vcpu_exits *x)
+static void lost_ipi_facts(
+	struct vh_facts *facts, const struct vh_vcpu_exits *x, const struct ipis *ipis)
 {
-	const struct vh_exits *e = facts->model->exits;
-
 	for (size_t i = 0; i < x->n_keys; i++) {
 		const struct vh_exit_key *k = &x->keys[i];
 		unsigned vector = (unsigned)k->value & 0xff;
 
 		if (k->kind != VH_KEY_IPI || mode_of(k->value) > MODE_LOWEST ||
-			was_accepted(e, vector))
+			ipis->accepted[vector])
 			continue;
 		vh_fact_traced(facts,
 			vh_fact_add(facts, VH_FACT_VCPU_IPI_LOST, x->vcpu, (double)k->timing.count,
@@ -114,21 +127,18 @@ static void lost_ipi_facts(struct vh_facts *facts, const struct vh_vcpu_exits *x
 	}
 }
 
-/* What was sent to an application processor that does not run: 0 nothing. */
-static void start_facts(struct vh_facts *facts, int vcpu)
+/* What was sent to an application processor that does not run. */
+static void start_facts(struct vh_facts *facts, int vcpu, const struct ipis *ipis)
 {
-	const struct vh_exits *e = facts->model->exits;
 	uint64_t inits = 0, starts = 0;
 
-	for (size_t i = 0; i < e->n_vcpus; i++)
-		for (size_t n = 0; n < e->vcpus[i]->n_keys; n++) {
-			const struct vh_exit_key *k = &e->vcpus[i]->keys[n];
+	for (size_t i = 0; i < ipis->n_starts; i++) {
+		const struct vh_exit_key *k = ipis->starts[i];
 
-			if (k->kind != VH_KEY_IPI || !goes_to(k, vcpu))
-				continue;
-			inits += is_init(k->value) ? k->timing.count : 0;
-			starts += mode_of(k->value) == MODE_STARTUP ? k->timing.count : 0;
-		}
+		if (!goes_to(k, vcpu))
+			continue;
+		*(is_init(k->value) ? &inits : &starts) += k->timing.count;
+	}
 	if (starts)
 		vh_fact_traced(
 			facts, vh_fact_add(facts, VH_FACT_AP_IGNORES_SIPI, vcpu, (double)starts,
@@ -149,6 +159,8 @@ void vh_facts_of_ipis(struct vh_facts *facts)
 
 	if (vh_streq(m->exits->backend, "statistics"))
 		return;
+	struct ipis ipis = ipis_of(m->exits);
+
 	for (size_t i = 0; i < m->n_vcpus; i++) {
 		int n = m->vcpus[i]->index;
 		const struct vh_vcpu_exits *x = vh_traced(facts, n);
@@ -156,8 +168,9 @@ void vh_facts_of_ipis(struct vh_facts *facts)
 		/* Of a message whose receiver was not counted nobody can say that it was lost. */
 		if (x && !m->exits->lost && !m->exits->missed &&
 			vh_trace_counts(m->exits, "kvm:kvm_apic_accept_irq"))
-			lost_ipi_facts(facts, x);
+			lost_ipi_facts(facts, x, &ipis);
 		if (n > 0 && vh_fact_of(facts, VH_FACT_VCPU_NO_ENTRY, n))
-			start_facts(facts, n);
+			start_facts(facts, n, &ipis);
 	}
+	free(ipis.starts);
 }

@@ -144,14 +144,32 @@ struct storm {
 	double clock_per_s;
 };
 
-static double per_s(
-	const struct vh_exits *e, const struct vh_vcpu_exits *x, const struct vh_exit_key *k)
+/* What one event of each kind counts for, a second: a kind may have been counted for a part of the
+ * time. */
+struct scale {
+	double of[VH_N_KEY_KIND];
+};
+
+static struct scale scale_of(const struct vh_exits *e, const struct vh_vcpu_exits *x)
 {
-	return vh_traced_per_s(e, x, k->kind, k->timing.count);
+	struct scale scale;
+
+	for (int kind = 0; kind < VH_N_KEY_KIND; kind++) {
+		uint64_t all = vh_keys_of(x, (enum vh_key_kind)kind);
+
+		scale.of[kind] =
+			all ? vh_exits_rate(e, x, (enum vh_key_kind)kind) / (double)all : 0;
+	}
+	return scale;
+}
+
+static double per_s(const struct scale *scale, const struct vh_exit_key *k)
+{
+	return scale->of[k->kind] * (double)k->timing.count;
 }
 
 /* All of one key, whatever was read or written there. */
-static double sum_of(const struct vh_exits *e, const struct vh_vcpu_exits *x,
+static double sum_of(const struct scale *scale, const struct vh_vcpu_exits *x,
 	const struct vh_exit_key *key, double *writes)
 {
 	double sum = 0;
@@ -163,8 +181,8 @@ static double sum_of(const struct vh_exits *e, const struct vh_vcpu_exits *x,
 		if (k->kind != key->kind || k->value != key->value || !is_act(k) ||
 			part_of(k) != PART_SUSPECT)
 			continue;
-		sum += per_s(e, x, k);
-		*writes += is_write(k) ? per_s(e, x, k) : 0;
+		sum += per_s(scale, k);
+		*writes += is_write(k) ? per_s(scale, k) : 0;
 	}
 	return sum;
 }
@@ -180,7 +198,8 @@ static double untold_per_s(const struct vh_exits *e, const struct vh_vcpu_exits 
 	return (double)n / e->span_ns * VH_NS_PER_S;
 }
 
-static struct storm storm_of(const struct vh_exits *e, const struct vh_vcpu_exits *x)
+static struct storm storm_of(
+	const struct vh_exits *e, const struct vh_vcpu_exits *x, const struct scale *scale)
 {
 	struct storm s = {0};
 	double acts = 0;
@@ -192,13 +211,13 @@ static struct storm storm_of(const struct vh_exits *e, const struct vh_vcpu_exit
 		double writes, sum;
 
 		if (part == PART_CLOCK)
-			s.clock_per_s += per_s(e, x, k);
+			s.clock_per_s += per_s(scale, k);
 		if (part == PART_CLOCK || part == PART_INTERRUPT)
 			continue;
-		acts += per_s(e, x, k);
+		acts += per_s(scale, k);
 		if (part != PART_SUSPECT || of_kind[k->kind]++ >= MAX_CANDIDATES)
 			continue;
-		sum = sum_of(e, x, k, &writes);
+		sum = sum_of(scale, x, k, &writes);
 		if (sum > s.per_s) {
 			s.key = k;
 			s.per_s = sum;
@@ -351,12 +370,12 @@ static bool is_device_page(const struct vh_vcpu_exits *x, uint64_t gpa)
 }
 
 /* One instruction that never gets its page: a page that comes is faulted on once. */
-static void fault_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x)
+static void fault_fact(
+	struct vh_facts *facts, const struct vh_vcpu_exits *x, const struct scale *scale)
 {
-	const struct vh_exits *e = facts->model->exits;
 	double share = 0;
 	const struct vh_exit_key *top = top_of(x, VH_KEY_FAULT_RIP, &share);
-	double rate = top ? per_s(e, x, top) : 0;
+	double rate = top ? per_s(scale, top) : 0;
 
 	/* On SVM each access to a device is a page fault first. */
 	if (share < 0.9 || is_device_page(x, top->detail) || !takes_its_time(facts, x, rate))
@@ -373,16 +392,16 @@ static void fault_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 
 /* A kernel without nested paging gets all its page faults from KVM, from everywhere; so do others
  * #UD for instructions that they emulate. */
-static void exception_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x)
+static void exception_fact(
+	struct vh_facts *facts, const struct vh_vcpu_exits *x, const struct scale *scale)
 {
 	static const char *const names[] = {"#DE, division", "#DB, debug", "NMI", "#BP, breakpoint",
 		"#OF, overflow", "#BR, bounds", "#UD, invalid opcode", "#NM, no FPU",
 		"#DF, double fault", "vector 9", "#TS, task state", "#NP, no segment",
 		"#SS, stack segment", "#GP, general protection", "#PF, page fault"};
-	const struct vh_exits *e = facts->model->exits;
 	double share = 0;
 	const struct vh_exit_key *top = top_of(x, VH_KEY_EXCEPTION, &share);
-	double rate = top ? per_s(e, x, top) : 0;
+	double rate = top ? per_s(scale, top) : 0;
 
 	if (share < 0.95 || !takes_its_time(facts, x, rate) ||
 		!vh_fact_of(facts, VH_FACT_VCPU_SMALL_LOOP, x->vcpu))
@@ -399,9 +418,10 @@ static void exception_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x
 void vh_facts_of_storms(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 {
 	const struct vh_exits *e = facts->model->exits;
-	struct storm s = storm_of(e, x);
+	struct scale scale = scale_of(e, x);
+	struct storm s = storm_of(e, x, &scale);
 	const struct vh_exit_key *leaves = vh_exits_top(x, VH_KEY_USERSPACE);
-	double leaves_per_s = leaves ? per_s(e, x, leaves) : 0;
+	double leaves_per_s = leaves ? per_s(&scale, leaves) : 0;
 
 	if (s.key && takes_its_time(facts, x, s.per_s) && s.rest_per_s < GOES_ON_PER_S &&
 		s.per_s >= STORM_SHARE * (s.per_s + s.rest_per_s) && is_from_one_place(x, s.key) &&
@@ -418,6 +438,6 @@ void vh_facts_of_storms(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 			facts, vh_fact_add(facts, VH_FACT_VCPU_LEAVES_TO_VMM, x->vcpu, leaves_per_s,
 				       "vCPU %d leaves to the VMM %.0f times a second: %s", x->vcpu,
 				       leaves_per_s, leaves->text ? leaves->text : "?"));
-	fault_fact(facts, x);
-	exception_fact(facts, x);
+	fault_fact(facts, x, &scale);
+	exception_fact(facts, x, &scale);
 }

@@ -3,6 +3,7 @@
  * Counted exits of guests that are well, and look like those that are not; and traces that tell
  * less than they seem to. None of them may be called hung.
  */
+#include "base/clock.h"
 #include "tests/unit/infer/traced.h"
 
 /* What healthy guests do all the time, and never sleep meanwhile. */
@@ -243,6 +244,43 @@ static void what_is_no_trace_changes_nothing(void **state VH_UNUSED)
 	}
 }
 
+/* As many vCPUs as KVM has, each in as many places and with as many keys as are read: a case that
+ * somebody made up must not keep vmhang busy for minutes. */
+static void a_trace_may_be_as_large_as_it_gets(void **state VH_UNUSED)
+{
+	enum { VCPUS = 256, KEYS = 800 };
+	struct vh_case *c = case_new(VCPUS);
+	struct traced *v = vh_alloc(VCPUS * sizeof(*v));
+	struct vh_buf keys = {0};
+
+	for (unsigned i = 0; i < KEYS; i++)
+		vh_buf_printf(&keys,
+			"%s{\"kind\":\"%s\",\"value\":\"%u\",\"detail\":\"%u\",\"count\":9}",
+			i ? "," : "",
+			i % 4 == 0   ? "pio"
+			: i % 4 == 1 ? "ipi"
+			: i % 4 == 2 ? "rip"
+				     : "mmio",
+			i % 4 == 1 ? 0xc4500 + (i & 1) * 0x100 : i * 64, i);
+	case_main_thread(c);
+	for (int i = 0; i < VCPUS; i++) {
+		case_busy_vcpu(c, i);
+		v[i] = (struct traced){
+			.guest = 1, .entries = 1, .exits = SPIN_ROWS, .keys = vh_buf_str(&keys)};
+	}
+	put_trace(c, (struct tracing){.host = REAL}, v, VCPUS);
+	int64_t began_ns = vh_now_ns();
+	struct judged j = judge(c);
+
+	assert_int_equal(vh_fact_count(j.facts, VH_FACT_VCPU_TIME), VCPUS);
+	/* It takes a second at most, sanitized and beside others. */
+	assert_true(vh_now_ns() - began_ns < 30 * VH_NS_PER_S);
+	print_message("# %.2f s\n", (double)(vh_now_ns() - began_ns) / 1e9);
+	drop(&j);
+	vh_buf_free(&keys);
+	free(v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +293,7 @@ int main(void)
 		cmocka_unit_test(statistics_alone_tell_little),
 		cmocka_unit_test(a_short_trace_tells_nothing),
 		cmocka_unit_test(what_is_no_trace_changes_nothing),
+		cmocka_unit_test(a_trace_may_be_as_large_as_it_gets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
