@@ -132,8 +132,8 @@ VH_CORE void vh_core_place(struct vh_vcpu_state *s, __u64 now, __u32 place)
 	vh_core_move(s, now, place, VH_REST_ON);
 }
 
-VH_CORE_CALL struct vh_key_slot *vh_core_find_key(
-	const struct vh_core *c, const struct vh_pending *key, __u32 *where)
+/* The slot of a key, whose place is left in it; NULL: no room. */
+VH_CORE_CALL struct vh_key_slot *vh_core_find_key(const struct vh_core *c, struct vh_pending *key)
 {
 	__u32 base = vh_key_base(c->thread, c->epoch, vh_key_table(key->used - 1), c->slots);
 	__u32 hash = vh_core_hash(key->value, key->detail, key->reason, key->used);
@@ -149,11 +149,11 @@ VH_CORE_CALL struct vh_key_slot *vh_core_find_key(
 			slot->detail = key->detail;
 			slot->reason = key->reason;
 			slot->used = key->used;
-		} else if (slot->used != key->used || slot->value != key->value ||
-			   slot->detail != key->detail || slot->reason != key->reason) {
-			continue;
+		} else if ((slot->used ^ key->used) | (slot->value ^ key->value) |
+			   (slot->detail ^ key->detail) | (slot->reason ^ key->reason)) {
+			continue; /* one branch: what verifies it counts them */
 		}
-		*where = index;
+		key->slot = index;
 		return slot;
 	}
 	return 0;
@@ -202,7 +202,7 @@ VH_CORE _Bool vh_core_count_in(
 	key->value = value;
 	key->detail = detail;
 	key->reason = c->state->in_exit ? c->state->exit_reason : VH_NO_REASON;
-	slot = vh_core_find_key(c, key, &key->slot);
+	slot = vh_core_find_key(c, key);
 	if (!slot) {
 		key->used = 0;
 		c->state->missed++;
@@ -231,13 +231,12 @@ VH_CORE void vh_core_took(const struct vh_core *c, __u32 kind, __u64 value, __u6
 }
 
 /* The end of a pending key. It may have been counted in an epoch that was read since. */
-VH_CORE void vh_core_end(const struct vh_core *c, struct vh_pending *key, __u64 now)
+VH_CORE_CALL void vh_core_end(const struct vh_core *c, struct vh_pending *key, __u64 now)
 {
 	struct vh_key_slot *slot;
-	__u32 where;
 
 	slot = key->epoch == c->epoch ? vh_op_key_slot(c->ops, key->slot)
-				      : vh_core_find_key(c, key, &where);
+				      : vh_core_find_key(c, key);
 	if (slot)
 		vh_timing_add(&slot->timing, vh_core_elapsed(key->at_ns, now));
 	key->used = 0;
@@ -268,21 +267,19 @@ VH_CORE void vh_on_entry(const struct vh_core *c)
 	s->seen[VH_TP_ENTRY]++;
 	s->entries++;
 	vh_core_place(s, now, VH_PLACE_GUEST);
-	if (s->userspace.used)
-		vh_core_end(c, &s->userspace, now);
-	for (__u32 i = 0; i < VH_N_PENDING; i++)
-		if (s->pending[i].used)
-			vh_core_end(c, &s->pending[i], now);
-	if (!s->in_exit)
-		return;
+	slot = s->in_exit ? vh_core_find_exit(c, s->exit_reason) : 0;
 	s->in_exit = 0;
-	slot = vh_core_find_exit(c, s->exit_reason);
 	if (slot) {
 		__u64 ns = vh_core_elapsed(s->exit_ns, now);
 
 		vh_timing_add(&slot->timing, ns);
 		slot->log2[vh_core_log2(ns)]++;
 	}
+	if (s->userspace.used)
+		vh_core_end(c, &s->userspace, now);
+	for (__u32 i = 0; i < VH_N_PENDING; i++)
+		if (s->pending[i].used)
+			vh_core_end(c, &s->pending[i], now);
 }
 
 VH_CORE void vh_on_exit(const struct vh_core *c, __u64 reason, __u64 rip, __u32 isa)

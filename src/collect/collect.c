@@ -156,6 +156,7 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	/* Within the window, where it costs no time. */
 	run_collectors(host, c, VH_ONCE, gone);
 	vh_sleep_until_ns(first_ns + window_ns);
+	vh_tracing_wait(tracing, window_ns);
 	c->window_ns = vh_now_ns() - first_ns;
 	vh_tracing_stop(tracing);
 	look(host, c, VH_LAST, &gone);

@@ -16,12 +16,14 @@ struct vh_tracing {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	int refs;
+	bool open;   /* it counts, or has failed */
 	bool stop;   /* the window is over */
 	bool read;   /* exits or err is there */
 	bool closed; /* nothing is left in the kernel */
 	struct vh_vm *vm;
 	struct vh_trace_options options;
 	char *libvirt_uri;
+	int64_t open_ns; /* when it began to count; 0: it has failed */
 	struct json_object *exits;
 	struct vh_error *err;
 };
@@ -71,6 +73,8 @@ static void *run(void *data)
 	struct vh_host *host = vh_host_create(NULL); /* the other one may be gone before us */
 	struct vh_trace *trace = vh_trace_open(host, t->vm, &t->options, &t->err);
 
+	t->open_ns = trace ? vh_now_ns() : 0;
+	set(t, &t->open);
 	if (trace) {
 		int64_t again_ns = vh_now_ns();
 
@@ -131,11 +135,19 @@ struct vh_tracing *vh_tracing_begin(
 	if (pthread_create(&thread, NULL, run, t) != 0) {
 		t->refs = 1;
 		t->err = vh_error_new(EAGAIN, "starting a thread");
-		t->read = t->closed = true;
+		t->open = t->read = t->closed = true;
 		return t;
 	}
 	pthread_detach(thread);
 	return t;
+}
+
+void vh_tracing_wait(struct vh_tracing *t, int64_t window_ns)
+{
+	if (!t || !wait_until(t, &t->open, vh_now_ns() + 2 * window_ns + VH_NS_PER_S) ||
+		!t->open_ns)
+		return;
+	vh_sleep_until_ns(t->open_ns + window_ns / 2);
 }
 
 void vh_tracing_stop(struct vh_tracing *t)
