@@ -239,9 +239,12 @@ bool vh_btf_tracepoint(const struct vh_btf *btf, const char *name, char args[VH_
 int64_t vh_btf_offset(const struct vh_btf *btf, const char *structure, const char *member)
 {
 	const struct btf_type *t = find(btf, BTF_KIND_STRUCT, "", structure);
+
+	if (!t)
+		return -1;
 	const struct btf_member *m = (const struct btf_member *)(t + 1);
 
-	for (uint32_t i = 0; t && i < BTF_INFO_VLEN(t->info); i++) {
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(t->info); i++) {
 		/* With kind_flag the upper byte is a bit field's size. */
 		uint32_t bits = m[i].offset;
 

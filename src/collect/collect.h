@@ -13,7 +13,7 @@ struct vh_collect_options {
 	bool passive;       /* never touch the VM */
 	int64_t step_ns;    /* deadline of one question to the monitor; 0: VH_STEP_NS */
 	int64_t monitor_ns; /* deadline of all questions together; 0: VH_MONITOR_NS */
-	bool no_trace; /* do not count its exits over the window */
+	bool no_trace;      /* do not count its exits over the window */
 	bool no_libvirt;
 	const char *libvirt_uri; /* NULL: the VM's, else qemu:///system */
 };
