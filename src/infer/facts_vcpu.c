@@ -47,8 +47,18 @@ static struct load load_of(const struct vh_facts *facts, const struct vh_vcpu *v
 	if (vh_times_are_exact(facts, v))
 		return (struct load){vh_exits_share(x, -1, VH_REST_ON),
 			vh_exits_share(x, -1, VH_REST_READY), "trace.exits"};
-	return (struct load){t->run_share, t->wait_share,
+	struct load load = {t->run_share, t->wait_share,
 		t->first.has_schedstat ? "task.schedstat" : "task.stat"};
+
+	/* A wait that goes on is not in schedstat yet. Who was not seen to sleep waits where it
+	 * does not run. */
+	if (x && facts->model->exits->sees_switches && !isnan(load.run) && x->span_ns > 0) {
+		double awake = 1 - vh_exits_share(x, -1, VH_REST_ASLEEP);
+
+		if (awake - load.run > (isnan(load.wait) ? 0 : load.wait) + 0.15)
+			load.wait = awake - load.run;
+	}
+	return load;
 }
 
 static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
