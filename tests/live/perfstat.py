@@ -17,7 +17,7 @@ import time
 
 from stage import LabError
 
-INTERVAL = "500ms"
+INTERVAL = "2s"  # what vmhang does between intervals takes CPUs from the guest
 EVENTS = ("vmexit", "ioport", "mmio", "msr")
 # A line of perf's table: name, samples, two shares, and min, max and mean in microseconds.
 LINE = re.compile(r"^\s*(\S.*?)\s+(\d+)\s+[\d.]+%\s+[\d.]+%\s+([\d.]+)us\s+([\d.]+)us\s+([\d.]+)us ")
