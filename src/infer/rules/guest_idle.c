@@ -18,9 +18,11 @@ static void weigh_vcpus(const struct vh_facts *f, struct vh_judgement *j)
 			vh_for(j, wakes ? VH_PROOF : VH_STRONG, hlt);
 			vh_for(j, VH_STRONG, on);
 			vh_for(j, VH_STRONG, wakes);
-		} else if (!vh_registers_known(f, v) && sleeps) {
+		} else if (sleeps && (on || !vh_registers_known(f, v))) {
+			/* Not known to be halted, or looked at in the moment when it was woken. */
 			vh_for(j, wakes ? VH_STRONG : VH_WEAK, sleeps);
 			vh_for(j, VH_STRONG, wakes);
+			vh_for(j, VH_WEAK, on);
 			vh_for(j, VH_WEAK, halts);
 			vh_for(j, VH_WEAK, takes);
 		}
@@ -68,7 +70,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	doubt_health_in_firmware(f, j);
 	if (!vh_fact(f, VH_FACT_VCPU_HLT))
 		vh_at_most(j, VH_LIKELY,
-			"registers were not read: threads that sleep may also be halted for ever");
+			"no vCPU was seen halted with interrupts on: threads that sleep may also "
+			"be halted for ever");
 	vh_next(j, NULL,
 		"if a service in it does not answer, look inside: its network, its disks, the "
 		"service "

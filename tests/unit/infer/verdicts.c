@@ -213,6 +213,9 @@ static void idle_is_healthy(void **state VH_UNUSED)
 	EXPECT(idle(linux_idle, 0), "guest-idle", IDLE, NO, VH_LIKELY);
 	EXPECT(idle(case_regs_real(0xf000, 0x200, true, true), 18), "guest-idle", IDLE, NO,
 		VH_LIKELY);
+	/* The look fell on a wake-up: it sleeps in KVM, but HLT=0 (seen in the nested host). */
+	EXPECT(idle(case_regs_real(0xf000, 0x200, true, false), 18), "guest-idle", IDLE, NO,
+		VH_LIKELY);
 }
 
 static void nothing_to_boot(void **state VH_UNUSED)
