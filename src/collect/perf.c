@@ -69,7 +69,7 @@ static void raise_descriptors(size_t wanted)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= wanted)
 		return;
-	limit.rlim_cur = limit.rlim_max;
+	limit.rlim_cur = VH_MIN((rlim_t)wanted, limit.rlim_max);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max < wanted) {
 		limit.rlim_cur = limit.rlim_max = wanted;

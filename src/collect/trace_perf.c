@@ -33,6 +33,7 @@ struct perf_trace {
 	struct vh_vcpu_ids ids;
 	int64_t threads_ns; /* when new threads were looked for */
 	int64_t at_ns;      /* of the record that is counted */
+	uint32_t epoch;     /* what began before the last reading must not end in its slots */
 	uint64_t lost;
 };
 
@@ -93,10 +94,10 @@ static bool take_shared(struct perf_trace *t, const struct vh_perf_record *r)
 	if (r->kind != VH_PERF_TRACEPOINT)
 		return false;
 	if (r->tp == VH_TP_APIC_ACCEPT)
-		vh_on_accept(t, 0, r->value[VH_F_ACCEPT_VCPU], r->value[VH_F_ACCEPT_DM],
+		vh_on_accept(t, t->epoch, r->value[VH_F_ACCEPT_VCPU], r->value[VH_F_ACCEPT_DM],
 			r->value[VH_F_ACCEPT_TM], r->value[VH_F_ACCEPT_VECTOR]);
 	else if (r->tp == VH_TP_SET_IRQ)
-		vh_on_shared(t, 0, VH_KEY_GSI, VH_TRACE_VM, r->value[VH_F_IRQ_GSI],
+		vh_on_shared(t, t->epoch, VH_KEY_GSI, VH_TRACE_VM, r->value[VH_F_IRQ_GSI],
 			r->value[VH_F_IRQ_LEVEL]);
 	else
 		return false;
@@ -106,8 +107,11 @@ static bool take_shared(struct perf_trace *t, const struct vh_perf_record *r)
 static void take_own(struct perf_trace *t, size_t owner, const struct vh_perf_record *r)
 {
 	struct vh_vcpu_state *s = &t->tally.states[owner];
-	struct vh_core core = {
-		.ops = t, .state = s, .thread = (__u32)owner, .slots = t->tally.slots};
+	struct vh_core core = {.ops = t,
+		.state = s,
+		.thread = (__u32)owner,
+		.epoch = t->epoch,
+		.slots = t->tally.slots};
 
 	switch (r->kind) {
 	case VH_PERF_TRACEPOINT:
@@ -160,12 +164,17 @@ static bool is_known(const struct vh_tally *t, pid_t tid)
 /* Adds vCPU threads that are not there yet. An error only where one of them cannot be recorded. */
 static struct vh_error *add_vcpus(struct perf_trace *t, const struct vh_trace_threads *threads)
 {
+	t->tally.untraced = 0;
 	for (size_t i = 0; i < threads->n; i++) {
 		const struct vh_trace_thread *thread = &threads->list[i];
 		size_t owner = t->tally.n_threads;
 
-		if (is_known(&t->tally, thread->tid) || owner >= t->tally.capacity)
+		if (is_known(&t->tally, thread->tid))
 			continue;
+		if (owner >= t->tally.capacity) {
+			t->tally.untraced++;
+			continue;
+		}
 		struct vh_error *err = vh_perf_add(t->perf, thread->tid, VCPU_EVENTS, true, owner);
 
 		if (err && err->code != ESRCH)
@@ -332,7 +341,7 @@ static struct json_object *read_perf(void *data)
 		e->span_ns = VH_MAX(stopped_ns - t->tally.read_ns, 1);
 		e->why = "it comes so often that to count all of it would slow the guest";
 	}
-	struct json_object *o = vh_tally_read(&t->tally, 0, now);
+	struct json_object *o = vh_tally_read(&t->tally, t->epoch++, now);
 
 	/* More than the events' sum on kernels that do not tell whose they were. */
 	vh_json_put_u64(o, "lost", VH_MAX(t->lost, told));

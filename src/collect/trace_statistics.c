@@ -253,7 +253,9 @@ static struct sample take_sample(struct statistics *t)
 	}
 	vh_auto_free char *passive = s.why;
 
+	/* What debugfs told before it failed belongs to no answer of the monitor's. */
 	s.why = NULL;
+	sample_free(&s);
 	from_monitor(t, &s);
 	if (s.why) {
 		vh_auto_free char *why = vh_asprintf("%s; %s", passive, s.why);
