@@ -181,11 +181,12 @@ static void copy_rows(struct vh_region_list *to, const struct vh_region_list *fr
 }
 
 /* The lists in [first, end) share what stands in the last of them. Only the two address spaces that
- * are ever asked for are worth a copy. */
+ * are ever asked for are worth a copy, and one each: a second would never be found. */
 static void share(struct vh_mtree *t, size_t first, size_t end)
 {
 	for (size_t i = first; i + 1 < end; i++)
-		if (vh_streq(t->lists[i].name, "I/O") || vh_streq(t->lists[i].name, "memory"))
+		if ((vh_streq(t->lists[i].name, "I/O") || vh_streq(t->lists[i].name, "memory")) &&
+			!vh_mtree_list(t, t->lists[i].name))
 			copy_rows(&t->lists[i], &t->lists[end - 1]);
 }
 

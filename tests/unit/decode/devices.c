@@ -318,6 +318,22 @@ static void test_hostile(void **state VH_UNUSED)
 		assert_true(t.lists[i].n <= 8192);
 	vh_mtree_free(&t);
 	vh_buf_free(&b);
+
+	/* One list is not copied for each of a thousand names. */
+	for (int i = 0; i < 1000; i++)
+		vh_buf_puts(&b, " AS \"memory\", root: system\n");
+	for (int i = 0; i < 8000; i++)
+		vh_buf_printf(&b, "  %x-%x (prio 0, i/o): r%d\n", i, i, i);
+	vh_mtree_parse(&t, text(&b));
+	size_t rows = 0;
+
+	for (size_t i = 0; i < t.n; i++)
+		rows += t.lists[i].n;
+	assert_int_equal(t.n, 1000);
+	assert_in_range(rows, 8000, 16000);
+	assert_string_equal(vh_mtree_flat_at(vh_mtree_list(&t, "memory"), 0x10)->name, "r16");
+	vh_mtree_free(&t);
+	vh_buf_free(&b);
 }
 
 int main(void)
