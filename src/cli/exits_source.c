@@ -109,28 +109,36 @@ static struct vh_exits_interval *read_trace(struct vh_exits_source *s, struct vh
 	return e ? interval(e, s->vm->name, s->vm->id.pid, now) : NULL;
 }
 
-/* The next line that is not empty, without its newline; NULL at the end. */
+/* A line without its newline; NULL at the end. It is bounded, whatever the file is. */
+static char *read_line(FILE *file, struct vh_error **err)
+{
+	vh_auto_buf struct vh_buf line = {0};
+	int c;
+
+	while ((c = getc_unlocked(file)) != EOF && c != '\n') {
+		if (!c)
+			*err = vh_error_new(0, "a line holds a NUL");
+		else if (line.len == MAX_LINE_BYTES)
+			*err = vh_error_new(EFBIG, "a line of more than %u bytes", MAX_LINE_BYTES);
+		if (*err)
+			return NULL;
+		vh_buf_putc(&line, (char)c);
+	}
+	if (c == EOF && ferror(file))
+		*err = vh_error_new(errno, "reading");
+	if (*err || (c == EOF && !line.len))
+		return NULL;
+	return vh_buf_steal(&line);
+}
+
+/* The next line that is not empty; NULL at the end. */
 static char *next_line(FILE *file, struct vh_error **err)
 {
-	char *line = NULL;
-	size_t room = 0;
-	ssize_t n;
+	char *line;
 
-	while ((n = getline(&line, &room, file)) >= 0) {
-		if (vh_str_trim((struct vh_str){line, (size_t)n}).n == 0)
-			continue;
-		if ((size_t)n > MAX_LINE_BYTES)
-			*err = vh_error_new(EFBIG, "a line of %zd bytes", n);
-		else if (strlen(line) != (size_t)n)
-			*err = vh_error_new(0, "a line holds a NUL");
-		else
-			return line;
-		break;
-	}
-	if (n < 0 && ferror(file))
-		*err = vh_error_new(errno, "reading");
-	free(line);
-	return NULL;
+	while ((line = read_line(file, err)) && vh_str_trim(vh_str(line)).n == 0)
+		free(line);
+	return line;
 }
 
 static struct vh_exits_interval *read_replay(struct vh_exits_source *s, struct vh_error **err)

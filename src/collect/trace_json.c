@@ -169,7 +169,7 @@ static void put_keys(struct json_object *o, struct keys *keys)
 				continue;
 			}
 			hidden++;
-			count += keys->list[end].timing.count;
+			count += VH_MAX(keys->list[end].timing.count, keys->list[end].timing.timed);
 		}
 		if (!hidden)
 			continue;

@@ -217,6 +217,22 @@ static void read_keys(struct decode *d, struct json_object *o, struct vh_vcpu_ex
 		qsort(v->keys, v->n_keys, sizeof(*v->keys), compare_keys);
 }
 
+static void read_more(struct json_object *o, struct vh_vcpu_exits *v)
+{
+	struct json_object *more = vh_json_at(o, "more", NULL);
+
+	for (int kind = 0; more && kind < VH_N_KEY_KIND; kind++) {
+		struct json_object *rest =
+			vh_json_at(more, vh_key_kind_name((enum vh_key_kind)kind), NULL);
+		uint64_t keys, count;
+
+		if (!read_count(rest, "keys", &keys) || !read_count(rest, "count", &count))
+			continue;
+		v->more[kind].keys = keys;
+		v->more[kind].count = count;
+	}
+}
+
 static void read_statistics(struct json_object *o, struct vh_vcpu_exits *v)
 {
 	struct json_object *s = vh_json_at(o, "statistics", NULL);
@@ -276,6 +292,7 @@ static struct vh_vcpu_exits *read_thread(struct decode *d, struct json_object *o
 	read_times(d->e, o, v);
 	read_rows(d, o, v);
 	read_keys(d, o, v);
+	read_more(o, v);
 	read_statistics(o, v);
 	return v;
 }
@@ -441,6 +458,7 @@ struct vh_exits *vh_exits_decode(struct vh_str json, const char *machine,
 	e->isa = isa_of(o, machine);
 	read_count(o, "lost", &e->lost);
 	read_count(o, "missed", &e->missed);
+	read_count(o, "untraced", &e->untraced);
 	e->evidence = SIZE_MAX;
 	read_events(e, o);
 	read_threads(&d, o);

@@ -59,6 +59,9 @@ struct vh_vcpu_exits {
 	size_t n_rows;
 	struct vh_exit_key *keys; /* by kind, then most frequent first */
 	size_t n_keys;
+	struct {
+		uint64_t keys, count;
+	} more[VH_N_KEY_KIND]; /* keys that were too many to be listed, and what they count */
 	struct vh_growth {
 		char *name;
 		int64_t value;
@@ -90,6 +93,7 @@ struct vh_exits {
 	bool sees_entries; /* kvm_entry is attached */
 	bool sees_switches;
 	uint64_t lost, missed;
+	uint64_t untraced; /* vCPUs that were plugged in later and found no room */
 	struct vh_trace_event *events;
 	size_t n_events;
 	struct vh_vcpu_exits **vcpus; /* by index */
@@ -108,6 +112,8 @@ void vh_exits_free(struct vh_exits *e);
 const struct vh_vcpu_exits *vh_exits_of(const struct vh_exits *e, int vcpu); /* NULL: not traced */
 /* Share of its span that a vCPU spent there; a negative place or rest: any. NAN without a span. */
 double vh_exits_share(const struct vh_vcpu_exits *v, int place, int rest);
+/* How often a vCPU had a key of that kind, in any exit, listed or not. */
+uint64_t vh_exits_count(const struct vh_vcpu_exits *v, enum vh_key_kind kind);
 /* How often per second a vCPU had a key of that kind, in any exit; NAN where its event was not
  * counted. */
 double vh_exits_rate(

@@ -102,17 +102,25 @@ double vh_exits_share(const struct vh_vcpu_exits *v, int place, int rest)
 	return sum / v->span_ns;
 }
 
+uint64_t vh_exits_count(const struct vh_vcpu_exits *v, enum vh_key_kind kind)
+{
+	uint64_t n = v->more[kind].count;
+
+	for (size_t i = 0; i < v->n_keys; i++)
+		if (v->keys[i].kind == kind)
+			n += v->keys[i].timing.count;
+	return n;
+}
+
 double vh_exits_rate(const struct vh_exits *e, const struct vh_vcpu_exits *v, enum vh_key_kind kind)
 {
-	double count = 0, span_ns;
+	double count, span_ns;
 
 	if (!e || !v || (unsigned)kind >= VH_N_KEY_KIND)
 		return NAN;
 	const struct vh_trace_event *event = vh_exits_event(e, kinds[kind].event);
 
-	for (size_t i = 0; i < v->n_keys; i++)
-		if (v->keys[i].kind == kind)
-			count += (double)v->keys[i].timing.count;
+	count = (double)vh_exits_count(v, kind);
 	/* Where the event was not counted, none seen does not mean none. */
 	if (count <= 0 &&
 		(!event || (event->state != VH_EVENT_ATTACHED && event->state != VH_EVENT_SAMPLED)))

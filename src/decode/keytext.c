@@ -374,7 +374,11 @@ static void add_text(struct vh_buf *b, enum vh_isa isa, const struct vh_exit_key
 		add_accept(b, k);
 		break;
 	case VH_KEY_EOI:
-		add_vector(b, k->value);
+		/* apic_find_highest_isr() of arch/x86/kvm/lapic.c gives -1 where there is none. */
+		if (k->value == UINT64_MAX)
+			vh_buf_puts(b, "no interrupt was being served");
+		else
+			add_vector(b, k->value);
 		break;
 	case VH_KEY_EMULATED:
 		vh_buf_printf(

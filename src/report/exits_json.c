@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An interval as JSON: docs/exits.schema.json. Everything that is shown, and what is not. */
 
+#include "decode/keytext.h"
 #include "report/exits_view.h"
 #include "report/json.h"
 
@@ -104,6 +105,8 @@ static void put_keys(
 		for (size_t i = 0; i < VH_MIN(n, most); i++)
 			json_object_array_add(array, key_json(m, lines[i].key));
 		left_out += n > most ? n - most : 0;
+		if (wanted((enum vh_key_kind)kind, opt->of))
+			left_out += m->sum.more[kind].keys;
 		free(lines);
 	}
 	json_object_object_add(o, "keys", array);
@@ -145,11 +148,6 @@ static struct json_object *merged_json(const struct vh_exits *e, const struct vh
 
 static struct json_object *events(const struct vh_exits *e)
 {
-	static const char *const states[VH_N_EVENT_STATE] = {[VH_EVENT_ATTACHED] = "attached",
-		[VH_EVENT_SAMPLED] = "sampled",
-		[VH_EVENT_ABSENT] = "absent",
-		[VH_EVENT_FAILED] = "failed",
-		[VH_EVENT_UNWANTED] = "unwanted"};
 	struct json_object *array = json_object_new_array();
 
 	for (size_t i = 0; i < e->n_events; i++) {
@@ -157,7 +155,7 @@ static struct json_object *events(const struct vh_exits *e)
 		struct json_object *o = json_object_new_object();
 
 		vh_report_put(o, "name", ev->name);
-		vh_json_put_text(o, "state", vh_name_of(states, VH_N_EVENT_STATE, (int)ev->state));
+		vh_json_put_text(o, "state", vh_event_state_name(ev->state));
 		vh_json_put_u64(o, "seen", ev->seen);
 		vh_json_put_u64(o, "lost", ev->lost);
 		vh_report_put_double(o, "span_ns", ev->span_ns);
@@ -189,6 +187,7 @@ struct json_object *vh_exits_json(const struct vh_exits *e, const struct vh_exit
 	vh_json_put_bool(o, "sees_switches", e->sees_switches);
 	vh_json_put_u64(o, "lost", e->lost);
 	vh_json_put_u64(o, "missed", e->missed);
+	vh_json_put_u64(o, "untraced", e->untraced);
 	json_object_object_add(o, "events", events(e));
 	json_object_object_add(o, "total", merged_json(e, all, opt));
 	vh_exits_merged_free(all);

@@ -59,6 +59,16 @@ static int by_key(const void *a, const void *b)
 	return (x->reason > y->reason) - (x->reason < y->reason);
 }
 
+/* A file may hold numbers that nobody counted. */
+static int64_t sum_of(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	if (__builtin_add_overflow(a, b, &sum))
+		return a > 0 ? INT64_MAX : INT64_MIN;
+	return sum;
+}
+
 /* Counters of a VM are few and have few distinct names. */
 static void add_statistics(struct vh_vcpu_exits *sum, const struct vh_vcpu_exits *v)
 {
@@ -70,7 +80,7 @@ static void add_statistics(struct vh_vcpu_exits *sum, const struct vh_vcpu_exits
 			k++;
 		if (k == sum->n_statistics)
 			VH_PUSH(sum->statistics, sum->n_statistics).name = v->statistics[i].name;
-		sum->statistics[k].value += v->statistics[i].value;
+		sum->statistics[k].value = sum_of(sum->statistics[k].value, v->statistics[i].value);
 	}
 }
 
@@ -94,6 +104,8 @@ static void add_vcpu(
 		double rate = vh_exits_rate(e, v, (enum vh_key_kind)kind);
 
 		m->rate[kind] += isnan(rate) ? 0 : rate;
+		sum->more[kind].keys += v->more[kind].keys;
+		sum->more[kind].count += v->more[kind].count;
 	}
 	add_statistics(sum, v);
 }
@@ -144,8 +156,8 @@ struct vh_exits_merged *vh_exits_merge(const struct vh_exits *e, int vcpu)
 	if (e->vm && vcpu == VH_ALL_VCPUS)
 		add_vcpu(m, e, e->vm);
 	fold(&m->sum);
-	for (size_t i = 0; i < m->sum.n_keys; i++)
-		m->count[m->sum.keys[i].kind] += m->sum.keys[i].timing.count;
+	for (int kind = 0; kind < VH_N_KEY_KIND; kind++)
+		m->count[kind] = vh_exits_count(&m->sum, (enum vh_key_kind)kind);
 	return m;
 }
 

@@ -82,9 +82,14 @@ void vh_exits_add_notes(
 			e->lost);
 	if (e->missed)
 		vh_view_line(s,
-			"%" PRIu64 " events are counted in their kind, but not by port, address or "
-			"reason: there were too many different ones",
+			"%" PRIu64 " events are not in the rows: there were too many different "
+			"ports, addresses or the like to count each",
 			e->missed);
+	if (e->untraced)
+		vh_view_line(s,
+			"%" PRIu64 " vCPUs were plugged in later and found no room: they are not "
+			"counted",
+			e->untraced);
 	if (vh_exits_is_statistics(e)) {
 		vh_view_line(s, "KVM's own counters tell how often, but not why, where or for how "
 				"long");

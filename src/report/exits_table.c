@@ -189,6 +189,9 @@ static size_t event_lines(const struct vh_exits_merged *m, struct vh_timing *tim
 
 	for (size_t i = 0; i < m->sum.n_keys; i++)
 		vh_timing_add(&timings[m->sum.keys[i].kind], &m->sum.keys[i].timing);
+	for (int kind = 0; kind < VH_N_KEY_KIND; kind++)
+		vh_timing_add(
+			&timings[kind], &(struct vh_timing){.count = m->sum.more[kind].count});
 	for (size_t i = 0; i < VH_ARRAY_SIZE(vh_exits_event_kinds); i++) {
 		const struct vh_timing *t = &timings[vh_exits_event_kinds[i]];
 

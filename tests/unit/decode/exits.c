@@ -161,6 +161,25 @@ static void test_keys(void **state VH_UNUSED)
 	vh_exits_free(e);
 }
 
+/* Keys that are not listed count as much as those that are. */
+static void test_more(void **state VH_UNUSED)
+{
+	struct vh_exits *e = decode(
+		"{\"backend\": \"bpf\", \"span_ns\": 1000000000, \"untraced\": 2, \"threads\": "
+		"[{\"vcpu\": 0, \"keys\": [{\"kind\": \"fault\", \"value\": \"0x1000\", "
+		"\"count\": 5}], \"more\": {\"fault\": {\"keys\": 900, \"count\": 995}, \"?\": "
+		"{\"keys\": 1, \"count\": 1}, \"pio\": {\"keys\": -1, \"count\": 7}, \"msr\": "
+		"9}}]}");
+
+	assert_int_equal(e->untraced, 2);
+	assert_int_equal(e->vcpus[0]->more[VH_KEY_FAULT].keys, 900);
+	assert_int_equal(vh_exits_count(e->vcpus[0], VH_KEY_FAULT), 1000);
+	near(vh_exits_rate(e, e->vcpus[0], VH_KEY_FAULT), 1000);
+	assert_int_equal(vh_exits_count(e->vcpus[0], VH_KEY_PIO), 0);
+	assert_int_equal(vh_exits_count(e->vcpus[0], VH_KEY_MSR), 0);
+	vh_exits_free(e);
+}
+
 static void test_emulating_kvm(void **state VH_UNUSED)
 {
 	struct vh_exits *e = decode(
@@ -354,6 +373,7 @@ static void test_texts(void **state VH_UNUSED)
 			"vector 0xfd (Linux: reschedule), level-triggered"},
 		{X, VH_KEY_ACCEPT, 0x9f, 6, NONE, "SIPI, starts at 0x9f000"},
 		{X, VH_KEY_EOI, 0x31, 0, NONE, "vector 0x31"},
+		{X, VH_KEY_EOI, UINT64_MAX, 0, NONE, "no interrupt was being served"},
 		{X, VH_KEY_EMULATED, 0x7c00, 1, NONE, "at 0x7c00, failed"},
 		{X, VH_KEY_NAE, 0x7b, 0x3f80010, NONE, "io (0x7b), port 0x3f8, out, 1 byte"},
 		{X, VH_KEY_NAE, 0x7b, 0x03fd0011, NONE, "io (0x7b), port 0x3fd, in, 1 byte"},
@@ -410,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_more),
 		cmocka_unit_test(test_emulating_kvm),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_flood),
