@@ -23,6 +23,7 @@ struct vh_bpf_config { /* read-only once loaded */
 struct vh_bpf_control { /* mapped */
 	__u32 epoch;
 	__u32 armed; /* 0: nothing is counted yet, so that all events are from the same moment on */
+	__u32 sampled; /* kvm_emulate_insn is over, though it may come until it is detached */
 };
 
 /* Keys that no thread owns (kvm_set_irq, kvm_apic_accept_irq). */

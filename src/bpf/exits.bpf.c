@@ -214,7 +214,7 @@ static inline __u64 field(const void *record, const volatile struct vh_tp_field 
 	{                                                                                          \
 		struct vh_core c;                                                                  \
                                                                                                    \
-		if (current_vcpu(&c)) {                                                            \
+		if (!((tp) == VH_TP_EMULATE && control.sampled) && current_vcpu(&c)) {             \
 			__u64 f[VH_TP_FIELDS] = {0};                                               \
                                                                                                    \
 			for (int i = 0; i < n; i++)                                                \

@@ -24,7 +24,7 @@ enum vh_place {
 };
 enum vh_rest { VH_REST_ON, VH_REST_ASLEEP, VH_REST_READY, VH_N_REST };
 
-/* One row a kind, in the order of docs/trace-format.md; names in src/decode/exits.c. */
+/* One row a kind, in the order of docs/trace-format.md; names in src/bpf/names.c. */
 enum vh_key_kind {
 	VH_KEY_PIO,
 	VH_KEY_MMIO,

@@ -255,9 +255,9 @@ static void attach(struct trace_bpf *t, enum vh_tp tp)
 	int r;
 
 	told->name = t->formats[tp].name;
-	told->state = c->program ? VH_TALLY_ATTACHED : c->state;
+	told->state = c->program ? VH_EVENT_ATTACHED : c->state;
 	if (c->program && (r = attach_one(t, tp)) < 0) {
-		told->state = r == -ENOENT ? VH_TALLY_ABSENT : VH_TALLY_FAILED;
+		told->state = r == -ENOENT ? VH_EVENT_ABSENT : VH_EVENT_FAILED;
 		free(c->why);
 		c->why = r == -ENOENT ? NULL : vh_asprintf("attaching: %s", strerror(-r));
 	}
@@ -321,11 +321,13 @@ static void check_rate(struct trace_bpf *t)
 
 	if (n < SAMPLE_MIN || (double)n * VH_NS_PER_S / (double)span_ns < OFTEN_A_SECOND)
 		return;
+	/* Until it is detached it would go on for a time that nobody knows. */
+	__atomic_store_n(&control_of(t)->sampled, 1, __ATOMIC_RELEASE);
 	detach_beside(e);
 	free(t->too_often);
 	t->too_often = vh_asprintf(
 		"it comes %.0f times a second", (double)n * VH_NS_PER_S / (double)span_ns);
-	t->tally.events[VH_TP_EMULATE].state = VH_TALLY_SAMPLED;
+	t->tally.events[VH_TP_EMULATE].state = VH_EVENT_SAMPLED;
 	t->tally.events[VH_TP_EMULATE].why = t->too_often;
 }
 
@@ -538,7 +540,7 @@ static void take_misses(struct trace_bpf *t)
 
 		t->tally.events[tp].lost = misses - e->misses;
 		e->misses = misses;
-		if (t->tally.events[tp].state == VH_TALLY_SAMPLED)
+		if (t->tally.events[tp].state == VH_EVENT_SAMPLED)
 			t->tally.events[tp].span_ns = e->detached_ns - e->attached_ns;
 	}
 }
@@ -558,8 +560,8 @@ static struct json_object *read_trace(void *backend)
 	take_misses(t);
 	struct json_object *o = vh_tally_read(&t->tally, epoch, 0);
 
-	if (sampled->state == VH_TALLY_SAMPLED) {
-		sampled->state = VH_TALLY_UNWANTED; /* of the spans that follow */
+	if (sampled->state == VH_EVENT_SAMPLED) {
+		sampled->state = VH_EVENT_UNWANTED; /* of the spans that follow */
 		sampled->span_ns = 0;
 	}
 	return o;

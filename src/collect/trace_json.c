@@ -5,57 +5,12 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "bpf/names.h"
 #include "bpf/tables.h"
 #include "collect/trace_tally.h"
 
 #define KEYS_OF_A_KIND 128 /* listed for a thread */
 #define COPY_ATTEMPTS  1000
-
-static const char *const state_names[VH_N_TALLY_STATE] = {
-	[VH_TALLY_ATTACHED] = "attached",
-	[VH_TALLY_SAMPLED] = "sampled",
-	[VH_TALLY_ABSENT] = "absent",
-	[VH_TALLY_FAILED] = "failed",
-	[VH_TALLY_UNWANTED] = "unwanted",
-};
-VH_NAMES_DEFINE(vh_tally_state, enum vh_tally_state, state_names)
-
-static const char *const place_names[VH_N_PLACE] = {
-	[VH_PLACE_UNKNOWN] = "unknown",
-	[VH_PLACE_GUEST] = "guest",
-	[VH_PLACE_KVM] = "kvm",
-	[VH_PLACE_INSIDE] = "inside",
-	[VH_PLACE_USER] = "user",
-};
-static const char *const rest_names[VH_N_REST] = {
-	[VH_REST_ON] = "on",
-	[VH_REST_ASLEEP] = "asleep",
-	[VH_REST_READY] = "ready",
-};
-static const char *const kind_names[VH_N_KEY_KIND] = {
-	[VH_KEY_PIO] = "pio",
-	[VH_KEY_MMIO] = "mmio",
-	[VH_KEY_MSR] = "msr",
-	[VH_KEY_CR] = "cr",
-	[VH_KEY_CPUID] = "cpuid",
-	[VH_KEY_HYPERCALL] = "hypercall",
-	[VH_KEY_HV_HYPERCALL] = "hv-hypercall",
-	[VH_KEY_XEN_HYPERCALL] = "xen-hypercall",
-	[VH_KEY_FAULT] = "fault",
-	[VH_KEY_FAULT_RIP] = "fault-rip",
-	[VH_KEY_VIRQ] = "virq",
-	[VH_KEY_EXCEPTION] = "exception",
-	[VH_KEY_IPI] = "ipi",
-	[VH_KEY_ACCEPT] = "accept",
-	[VH_KEY_EOI] = "eoi",
-	[VH_KEY_EMULATED] = "emulated",
-	[VH_KEY_NAE] = "nae",
-	[VH_KEY_NAE_MSR] = "nae-msr",
-	[VH_KEY_USERSPACE] = "userspace",
-	[VH_KEY_RIP] = "rip",
-	[VH_KEY_WAKEUP] = "wakeup",
-	[VH_KEY_GSI] = "gsi",
-};
 
 /* "0x3f8": no JSON number holds 64 bits everywhere. */
 static void put_hex(struct json_object *o, const char *key, uint64_t value)
@@ -142,7 +97,7 @@ static struct json_object *key_row(const struct vh_key_slot *slot)
 {
 	struct json_object *o = json_object_new_object();
 
-	vh_json_put_text(o, "kind", kind_names[slot->used - 1]);
+	vh_json_put_text(o, "kind", vh_key_kind_name((enum vh_key_kind)(slot->used - 1)));
 	put_hex(o, "value", slot->value);
 	if (slot->detail)
 		put_hex(o, "detail", slot->detail);
@@ -177,7 +132,8 @@ static void put_keys(struct json_object *o, struct keys *keys)
 
 		vh_json_put_u64(rest, "keys", hidden);
 		vh_json_put_u64(rest, "count", count);
-		json_object_object_add(more, kind_names[keys->list[i].used - 1], rest);
+		json_object_object_add(
+			more, vh_key_kind_name((enum vh_key_kind)(keys->list[i].used - 1)), rest);
 	}
 	json_object_object_add(o, "keys", rows);
 	if (json_object_object_length(more))
@@ -275,10 +231,10 @@ static void put_time(struct json_object *o, int64_t time[VH_N_PLACE][VH_N_REST])
 			if (time[p][r] <= 0)
 				continue;
 			rests = rests ? rests : json_object_new_object();
-			vh_json_put_i64(rests, rest_names[r], time[p][r]);
+			vh_json_put_i64(rests, vh_rest_name((enum vh_rest)r), time[p][r]);
 		}
 		if (rests)
-			json_object_object_add(places, place_names[p], rests);
+			json_object_object_add(places, vh_place_name((enum vh_place)p), rests);
 	}
 	json_object_object_add(o, "time_ns", places);
 }
@@ -309,8 +265,8 @@ static struct json_object *thread_row(
 		vh_json_put_i64(o, "began_ns", thread->began_ns - t->read_ns);
 	time_since(&thread->last, now, time);
 	put_time(o, time);
-	vh_json_put_text(o, "place", place_names[now->place]);
-	vh_json_put_text(o, "rest", rest_names[now->rest]);
+	vh_json_put_text(o, "place", vh_place_name((enum vh_place)now->place));
+	vh_json_put_text(o, "rest", vh_rest_name((enum vh_rest)now->rest));
 	vh_json_put_i64(o, "since_ns", for_ns);
 	put_count(o, "entries", now->entries - thread->last.entries);
 	json_object_object_add(o, "exits", exits_of(t, i, epoch));
@@ -391,7 +347,7 @@ static void put_events(
 		struct json_object *row = json_object_new_object();
 
 		vh_json_put_text(row, "name", e->name);
-		vh_json_put_text(row, "state", vh_tally_state_name(e->state));
+		vh_json_put_text(row, "state", vh_event_state_name(e->state));
 		put_count(row, "seen", seen_of(t, states, tp));
 		put_count(row, "lost", e->lost);
 		put_count(row, "span_ns", e->span_ns > 0 ? (uint64_t)e->span_ns : 0);

@@ -232,18 +232,18 @@ static void describe_events(struct perf_trace *t)
 		struct vh_tally_event *e = &t->tally.events[tp];
 		const char *failed = vh_perf_failed(t->perf, (enum vh_tp)tp);
 
-		*e = (struct vh_tally_event){.name = f->name, .state = VH_TALLY_ATTACHED};
+		*e = (struct vh_tally_event){.name = f->name, .state = VH_EVENT_ATTACHED};
 		if (tp == VH_TP_SCHED_SWITCH)
 			continue;
 		if (tp == VH_TP_SCHED_WAKEUP) {
-			e->state = VH_TALLY_UNWANTED;
+			e->state = VH_EVENT_UNWANTED;
 			e->why = "perf events of a thread do not show that it was woken: the "
 				 "wait for a CPU behind it counts as asleep";
 		} else if (!f->usable) {
-			e->state = f->absent ? VH_TALLY_ABSENT : VH_TALLY_FAILED;
+			e->state = f->absent ? VH_EVENT_ABSENT : VH_EVENT_FAILED;
 			e->why = f->why;
 		} else if (failed) {
-			e->state = VH_TALLY_FAILED;
+			e->state = VH_EVENT_FAILED;
 			e->why = failed;
 		}
 	}
@@ -337,7 +337,7 @@ static struct json_object *read_perf(void *data)
 	if (stopped_ns) {
 		struct vh_tally_event *e = &t->tally.events[VH_PERF_LIMITED];
 
-		e->state = VH_TALLY_SAMPLED;
+		e->state = VH_EVENT_SAMPLED;
 		e->span_ns = VH_MAX(stopped_ns - t->tally.read_ns, 1);
 		e->why = "it comes so often that to count all of it would slow the guest";
 	}

@@ -108,7 +108,7 @@ void vh_bpf_choose(const struct vh_btf *btf, const struct vh_tp_format formats[V
 		struct vh_bpf_choice *c = &out[i];
 		const char **unused = c->unused;
 
-		*c = (struct vh_bpf_choice){.state = VH_TALLY_ABSENT};
+		*c = (struct vh_bpf_choice){.state = VH_EVENT_ABSENT};
 		config->layout[i] = formats[i].layout;
 		if (!no_formats && formats[i].absent)
 			; /* this kernel has none */
@@ -117,8 +117,8 @@ void vh_bpf_choose(const struct vh_btf *btf, const struct vh_tp_format formats[V
 		else if (formats[i].usable)
 			c->program = row->classic;
 		else
-			c->state = VH_TALLY_FAILED;
-		if (!c->program && c->state == VH_TALLY_FAILED)
+			c->state = VH_EVENT_FAILED;
+		if (!c->program && c->state == VH_EVENT_FAILED)
 			c->why = vh_strdup(formats[i].why ? formats[i].why
 					   : no_formats   ? no_formats
 							  : "its format cannot be read");

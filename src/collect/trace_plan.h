@@ -11,7 +11,7 @@ struct vh_bpf_choice {
 	const char *program;   /* in src/bpf/exits.bpf.c; NULL: this event is not counted */
 	const char *unused[2]; /* its other programs; NULL behind the last */
 	bool raw;
-	enum vh_tally_state state; /* of an event that is not counted */
+	enum vh_event_state state; /* of an event that is not counted */
 	char *why;
 };
 /* btf may be NULL. formats as vh_tp_read gives them, which may be without any. */

@@ -8,24 +8,13 @@
 #include <linux/types.h>
 
 #include "base/json.h"
-#include "base/names.h"
+#include "bpf/names.h"
 #include "bpf/tables.h"
 #include "collect/trace.h"
 
-/* What became of a tracepoint; names as in docs/trace-format.md. */
-enum vh_tally_state {
-	VH_TALLY_ATTACHED,
-	VH_TALLY_SAMPLED,
-	VH_TALLY_ABSENT,
-	VH_TALLY_FAILED,
-	VH_TALLY_UNWANTED,
-	VH_N_TALLY_STATE
-};
-VH_NAMES_DECLARE(vh_tally_state, enum vh_tally_state);
-
 struct vh_tally_event {
 	const char *name; /* the caller's */
-	enum vh_tally_state state;
+	enum vh_event_state state;
 	uint64_t lost;   /* since the last reading */
 	int64_t span_ns; /* how long of this span it was counted; 0: all of it */
 	const char *why; /* the caller's; NULL: no reason */

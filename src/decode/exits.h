@@ -10,14 +10,11 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "bpf/exits.h"
+#include "bpf/names.h"
 
 /* Whose exit reasons they are. */
 enum vh_isa { VH_ISA_UNKNOWN, VH_ISA_VMX, VH_ISA_SVM, VH_ISA_ARM64, VH_ISA_PVM, VH_N_ISA };
 const char *vh_isa_name(enum vh_isa isa);
-
-const char *vh_place_name(enum vh_place place);
-const char *vh_rest_name(enum vh_rest rest);
-const char *vh_key_kind_name(enum vh_key_kind kind);
 
 struct vh_timing {
 	uint64_t count;
@@ -71,14 +68,7 @@ struct vh_vcpu_exits {
 
 struct vh_trace_event {
 	char *name;
-	enum vh_event_state {
-		VH_EVENT_ATTACHED,
-		VH_EVENT_SAMPLED,
-		VH_EVENT_ABSENT,
-		VH_EVENT_FAILED,
-		VH_EVENT_UNWANTED,
-		VH_N_EVENT_STATE
-	} state;
+	enum vh_event_state state;
 	uint64_t seen, lost;
 	double span_ns;
 	char *why; /* NULL: no reason needed */

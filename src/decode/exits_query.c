@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is asked of decoded exits, and the names of their enumerators. */
+/* What is asked of decoded exits. */
 #include "base/names.h"
 #include "decode/exits.h"
-#include "decode/keytext.h"
 
 static const char *const isa_names[VH_N_ISA] = {
 	[VH_ISA_UNKNOWN] = "unknown",
@@ -11,74 +10,35 @@ static const char *const isa_names[VH_N_ISA] = {
 	[VH_ISA_ARM64] = "arm64",
 	[VH_ISA_PVM] = "PVM",
 };
-static const char *const place_names[VH_N_PLACE] = {
-	[VH_PLACE_UNKNOWN] = "unknown",
-	[VH_PLACE_GUEST] = "guest",
-	[VH_PLACE_KVM] = "kvm",
-	[VH_PLACE_INSIDE] = "inside",
-	[VH_PLACE_USER] = "user",
-};
-static const char *const rest_names[VH_N_REST] = {
-	[VH_REST_ON] = "on",
-	[VH_REST_ASLEEP] = "asleep",
-	[VH_REST_READY] = "ready",
-};
-static const char *const event_state_names[VH_N_EVENT_STATE] = {
-	[VH_EVENT_ATTACHED] = "attached",
-	[VH_EVENT_SAMPLED] = "sampled",
-	[VH_EVENT_ABSENT] = "absent",
-	[VH_EVENT_FAILED] = "failed",
-	[VH_EVENT_UNWANTED] = "unwanted",
-};
-
-/* docs/trace-format.md: name of the kind, and the tracepoint that it comes from. */
-static const struct {
-	const char *name, *event;
-} kinds[VH_N_KEY_KIND] = {
-	[VH_KEY_PIO] = {"pio", "kvm:kvm_pio"},
-	[VH_KEY_MMIO] = {"mmio", "kvm:kvm_mmio"},
-	[VH_KEY_MSR] = {"msr", "kvm:kvm_msr"},
-	[VH_KEY_CR] = {"cr", "kvm:kvm_cr"},
-	[VH_KEY_CPUID] = {"cpuid", "kvm:kvm_cpuid"},
-	[VH_KEY_HYPERCALL] = {"hypercall", "kvm:kvm_hypercall"},
-	[VH_KEY_HV_HYPERCALL] = {"hv-hypercall", "kvm:kvm_hv_hypercall"},
-	[VH_KEY_XEN_HYPERCALL] = {"xen-hypercall", "kvm:kvm_xen_hypercall"},
-	[VH_KEY_FAULT] = {"fault", "kvm:kvm_page_fault"},
-	[VH_KEY_FAULT_RIP] = {"fault-rip", "kvm:kvm_page_fault"},
-	[VH_KEY_VIRQ] = {"virq", "kvm:kvm_inj_virq"},
-	[VH_KEY_EXCEPTION] = {"exception", "kvm:kvm_inj_exception"},
-	[VH_KEY_IPI] = {"ipi", "kvm:kvm_apic_ipi"},
-	[VH_KEY_ACCEPT] = {"accept", "kvm:kvm_apic_accept_irq"},
-	[VH_KEY_EOI] = {"eoi", "kvm:kvm_eoi"},
-	[VH_KEY_EMULATED] = {"emulated", "kvm:kvm_emulate_insn"},
-	[VH_KEY_NAE] = {"nae", "kvm:kvm_vmgexit_enter"},
-	[VH_KEY_NAE_MSR] = {"nae-msr", "kvm:kvm_vmgexit_msr_protocol_enter"},
-	[VH_KEY_USERSPACE] = {"userspace", "kvm:kvm_userspace_exit"},
-	[VH_KEY_RIP] = {"rip", "kvm:kvm_exit"},
-	[VH_KEY_WAKEUP] = {"wakeup", "kvm:kvm_vcpu_wakeup"},
-	[VH_KEY_GSI] = {"gsi", "kvm:kvm_set_irq"},
+/* docs/trace-format.md: the tracepoint that a kind comes from. */
+static const char *const events[VH_N_KEY_KIND] = {
+	[VH_KEY_PIO] = "kvm:kvm_pio",
+	[VH_KEY_MMIO] = "kvm:kvm_mmio",
+	[VH_KEY_MSR] = "kvm:kvm_msr",
+	[VH_KEY_CR] = "kvm:kvm_cr",
+	[VH_KEY_CPUID] = "kvm:kvm_cpuid",
+	[VH_KEY_HYPERCALL] = "kvm:kvm_hypercall",
+	[VH_KEY_HV_HYPERCALL] = "kvm:kvm_hv_hypercall",
+	[VH_KEY_XEN_HYPERCALL] = "kvm:kvm_xen_hypercall",
+	[VH_KEY_FAULT] = "kvm:kvm_page_fault",
+	[VH_KEY_FAULT_RIP] = "kvm:kvm_page_fault",
+	[VH_KEY_VIRQ] = "kvm:kvm_inj_virq",
+	[VH_KEY_EXCEPTION] = "kvm:kvm_inj_exception",
+	[VH_KEY_IPI] = "kvm:kvm_apic_ipi",
+	[VH_KEY_ACCEPT] = "kvm:kvm_apic_accept_irq",
+	[VH_KEY_EOI] = "kvm:kvm_eoi",
+	[VH_KEY_EMULATED] = "kvm:kvm_emulate_insn",
+	[VH_KEY_NAE] = "kvm:kvm_vmgexit_enter",
+	[VH_KEY_NAE_MSR] = "kvm:kvm_vmgexit_msr_protocol_enter",
+	[VH_KEY_USERSPACE] = "kvm:kvm_userspace_exit",
+	[VH_KEY_RIP] = "kvm:kvm_exit",
+	[VH_KEY_WAKEUP] = "kvm:kvm_vcpu_wakeup",
+	[VH_KEY_GSI] = "kvm:kvm_set_irq",
 };
 
 const char *vh_isa_name(enum vh_isa isa)
 {
 	return vh_name_of(isa_names, VH_N_ISA, (int)isa);
-}
-
-VH_NAMES_DEFINE(vh_place, enum vh_place, place_names)
-VH_NAMES_DEFINE(vh_rest, enum vh_rest, rest_names)
-VH_NAMES_DEFINE(vh_event_state, enum vh_event_state, event_state_names)
-
-const char *vh_key_kind_name(enum vh_key_kind kind)
-{
-	return (unsigned)kind < VH_N_KEY_KIND ? kinds[kind].name : "?";
-}
-
-int vh_key_kind_parse(const char *name)
-{
-	for (int i = 0; i < VH_N_KEY_KIND; i++)
-		if (vh_streq(kinds[i].name, name))
-			return i;
-	return -1;
 }
 
 const struct vh_vcpu_exits *vh_exits_of(const struct vh_exits *e, int vcpu)
@@ -118,7 +78,7 @@ double vh_exits_rate(const struct vh_exits *e, const struct vh_vcpu_exits *v, en
 
 	if (!e || !v || (unsigned)kind >= VH_N_KEY_KIND)
 		return NAN;
-	const struct vh_trace_event *event = vh_exits_event(e, kinds[kind].event);
+	const struct vh_trace_event *event = vh_exits_event(e, events[kind]);
 
 	count = (double)vh_exits_count(v, kind);
 	/* Where the event was not counted, none seen does not mean none. */

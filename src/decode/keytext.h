@@ -2,14 +2,8 @@
 /* Numbers of exits in words; the caller frees the strings. */
 #pragma once
 
-#include "base/names.h"
 #include "decode/devices.h"
 #include "decode/exits.h"
-
-VH_NAMES_DECLARE(vh_place, enum vh_place);
-VH_NAMES_DECLARE(vh_rest, enum vh_rest);
-VH_NAMES_DECLARE(vh_event_state, enum vh_event_state);
-int vh_key_kind_parse(const char *name);
 
 /* "io", "EPT_VIOLATION|FAILED_VMENTRY", "0x999" */
 char *vh_exit_reason_text(enum vh_isa isa, uint64_t reason);

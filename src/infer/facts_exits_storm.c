@@ -337,9 +337,10 @@ static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, con
 		vh_fact_ground(facts,
 			vh_fact_traced(facts,
 				vh_fact_add(facts, VH_FACT_VCPU_STORM_ON_NOTHING, x->vcpu, NAN,
-					"no device is at %s: whoever reads there gets ones for "
-					"ever",
-					what)),
+					"no device is at %s: %s", what,
+					s->writes > 0.99 ? "what is written there goes nowhere"
+							 : "whoever reads there gets ones for "
+							   "ever")),
 			"hmp.info-mtree-flat", NULL);
 	if (accesses && s->writes > 0.01)
 		vh_fact_traced(

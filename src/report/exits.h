@@ -60,7 +60,7 @@ void vh_exits_merged_free(struct vh_exits_merged *m);
  * there are answers the first ones go, so that an access counts once. */
 void vh_exits_drop_first_halves(struct vh_exits_merged *m);
 /* Adds the samples of b to a, which begins as {0}. */
-void vh_timing_add(struct vh_timing *a, const struct vh_timing *b);
+void vh_timing_merge(struct vh_timing *a, const struct vh_timing *b);
 
 /* Where the time went, in the words of people; shares of a whole. */
 struct vh_exits_split {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* An interval as JSON: docs/exits.schema.json. Everything that is shown, and what is not. */
 
-#include "decode/keytext.h"
 #include "report/exits_view.h"
 #include "report/json.h"
 

@@ -13,7 +13,7 @@ static double spread(const struct vh_timing *t)
 	return error * error * n * (n - 1);
 }
 
-void vh_timing_add(struct vh_timing *a, const struct vh_timing *b)
+void vh_timing_merge(struct vh_timing *a, const struct vh_timing *b)
 {
 	uint64_t count = a->count + b->count;
 
@@ -118,7 +118,7 @@ static void fold(struct vh_vcpu_exits *sum)
 		qsort(sum->rows, sum->n_rows, sizeof(*sum->rows), by_reason);
 	for (size_t i = 0; i < sum->n_rows; i++)
 		if (n && by_reason(&sum->rows[n - 1], &sum->rows[i]) == 0)
-			vh_timing_add(&sum->rows[n - 1].timing, &sum->rows[i].timing);
+			vh_timing_merge(&sum->rows[n - 1].timing, &sum->rows[i].timing);
 		else
 			sum->rows[n++] = sum->rows[i];
 	sum->n_rows = n;
@@ -127,7 +127,7 @@ static void fold(struct vh_vcpu_exits *sum)
 		qsort(sum->keys, sum->n_keys, sizeof(*sum->keys), by_key);
 	for (size_t i = 0; i < sum->n_keys; i++)
 		if (n && by_key(&sum->keys[n - 1], &sum->keys[i]) == 0)
-			vh_timing_add(&sum->keys[n - 1].timing, &sum->keys[i].timing);
+			vh_timing_merge(&sum->keys[n - 1].timing, &sum->keys[i].timing);
 		else
 			sum->keys[n++] = sum->keys[i];
 	sum->n_keys = n;

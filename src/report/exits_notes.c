@@ -35,11 +35,10 @@ static void add_event(struct vh_view_section *s, const struct vh_trace_event *ev
 	switch (ev->state) {
 	case VH_EVENT_SAMPLED:
 		vh_view_line(s,
-			"%s comes too often to count all the time%s%s%s: its samples are of %s, "
-			"its rate "
-			"holds for all",
-			ev->name, ev->why ? " (" : "", ev->why ? ev->why : "", ev->why ? ")" : "",
-			vh_duration_text((int64_t)ev->span_ns).s);
+			"%s was counted for %s only%s%s: its samples and its rate are of that "
+			"time",
+			ev->name, vh_duration_text((int64_t)ev->span_ns).s, ev->why ? ", for " : "",
+			ev->why ? ev->why : "");
 		break;
 	case VH_EVENT_ABSENT:
 		if (misses)

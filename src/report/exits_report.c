@@ -80,7 +80,7 @@ static void add_events(struct vh_view_section *s, const struct vh_exits_merged *
 
 		for (size_t k = 0; k < m->sum.n_keys; k++)
 			if (m->sum.keys[k].kind == kind)
-				vh_timing_add(&sum, &m->sum.keys[k].timing);
+				vh_timing_merge(&sum, &m->sum.keys[k].timing);
 		if (!sum.count)
 			continue;
 		add_line(s, &m->sum, vh_key_kind_title(kind), false, &sum, m->rate[kind]);

@@ -188,9 +188,9 @@ static size_t event_lines(const struct vh_exits_merged *m, struct vh_timing *tim
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->sum.n_keys; i++)
-		vh_timing_add(&timings[m->sum.keys[i].kind], &m->sum.keys[i].timing);
+		vh_timing_merge(&timings[m->sum.keys[i].kind], &m->sum.keys[i].timing);
 	for (int kind = 0; kind < VH_N_KEY_KIND; kind++)
-		vh_timing_add(
+		vh_timing_merge(
 			&timings[kind], &(struct vh_timing){.count = m->sum.more[kind].count});
 	for (size_t i = 0; i < VH_ARRAY_SIZE(vh_exits_event_kinds); i++) {
 		const struct vh_timing *t = &timings[vh_exits_event_kinds[i]];
@@ -248,7 +248,7 @@ static size_t keys_of_any_reason(const struct vh_exits_merged *m, enum vh_key_ki
 			continue;
 		whole_add(w, &k->timing);
 		if (n && (*keys)[n - 1].value == k->value && (*keys)[n - 1].detail == k->detail)
-			vh_timing_add(&(*keys)[n - 1].timing, &k->timing);
+			vh_timing_merge(&(*keys)[n - 1].timing, &k->timing);
 		else
 			VH_PUSH(*keys, n) = *k;
 	}

@@ -204,9 +204,9 @@ static void chooses(void **state)
 	assert_int_equal(config.pid_offset, 1448);
 	assert_int_equal(config.state_offset, 0);
 	assert_null(c[VH_TP_CR].program);
-	assert_int_equal(c[VH_TP_CR].state, VH_TALLY_ABSENT);
+	assert_int_equal(c[VH_TP_CR].state, VH_EVENT_ABSENT);
 	assert_null(c[VH_TP_CPUID].program);
-	assert_int_equal(c[VH_TP_CPUID].state, VH_TALLY_FAILED);
+	assert_int_equal(c[VH_TP_CPUID].state, VH_EVENT_FAILED);
 	assert_string_equal(c[VH_TP_CPUID].why, "it has no field function");
 	vh_bpf_choices_free(c);
 	/* Without BTF: classic, but for what needs no argument. */
@@ -237,7 +237,7 @@ static void without_formats(void **state)
 	vh_bpf_choose(btf, formats, "tracefs is not mounted", c, &config);
 	assert_string_equal(c[VH_TP_PIO].program, "raw_kvm_pio");
 	assert_null(c[VH_TP_EXIT].program);
-	assert_int_equal(c[VH_TP_EXIT].state, VH_TALLY_FAILED);
+	assert_int_equal(c[VH_TP_EXIT].state, VH_EVENT_FAILED);
 	assert_string_equal(c[VH_TP_EXIT].why, "tracefs is not mounted");
 	vh_bpf_choices_free(c);
 	vh_btf_free(btf);
