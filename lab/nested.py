@@ -150,7 +150,8 @@ class Nested:
                if "TCG doesn't support requested feature" not in line]
         what = "was not done in time" if status == TIMED_OUT else "broke down"
         return "\n".join([f"the nested host {what}", *log,
-                          process.read(self.out / "console")[-3000:]])
+                          process.read(self.out / "console")[-3000:],
+                          process.read(self.out / "stdout")[-1000:]])
 
 
 def run(arguments):
