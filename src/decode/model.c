@@ -44,6 +44,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_counters(&d);
 	vh_decode_exits(&d);
 	vh_decode_monitor(&d);
+	vh_decode_protected(&d);
 	vh_decode_drives(&d);
 	vh_decode_process(&d);
 	vh_decode_host(&d);
@@ -114,6 +115,8 @@ void vh_model_free(struct vh_model *m)
 	free(m->cgroup.path);
 	free(m->cgroup.frozen_group);
 	free(m->screen.text);
+	free(m->conf.object);
+	free(m->conf.launch);
 	free(m);
 }
 

@@ -9,9 +9,12 @@
 #include <math.h>
 
 #include "case/case.h"
+#include "decode/confidential.h"
 #include "decode/devices.h"
 #include "decode/exits.h"
 #include "decode/registers.h"
+#include "decode/residue.h"
+#include "decode/trust.h"
 
 enum vh_role {
 	VH_ROLE_OTHER,
@@ -59,6 +62,7 @@ struct vh_thread_sample {
 	bool seen;     /* the thread was there (stat was read) */
 	int64_t at_ns; /* when stat was read */
 	struct vh_procstat stat;
+	int64_t cpu_ns; /* used since it was created; -1 unknown */
 	bool has_schedstat;
 	int64_t sched_at_ns; /* when schedstat was read */
 	uint64_t run_ns, wait_ns, slices;
@@ -133,6 +137,9 @@ struct vh_vcpu {
 	struct vh_registers regs[2]; /* asked, asked again */
 	enum vh_status regs_status;  /* why regs are not valid; VH_SKIPPED when not asked */
 	bool regs_are_guest; /* false: encrypted guest, the dump is not the guest's registers */
+	enum vh_regime regime;    /* what its registers mean, one by one (vh_trust_of) */
+	const char *regime_why;   /* a sentence; NULL where they are the guest's */
+	struct vh_residue residue; /* of VH_REGIME_GHCB: the last event that the guest asked for */
 	/* Of every valid dump, in order: a busy vCPU is looked at more than twice. */
 	struct vh_glimpse {
 		uint64_t rip; /* linear */
@@ -275,7 +282,8 @@ struct vh_model {
 	struct vh_log_hit *hits;
 	size_t n_hits;
 	struct vh_screen screen;
-	enum vh_conf_kind confidential; /* the VM's, or what the monitor told */
+	enum vh_conf_kind confidential; /* as far as anything tells it */
+	struct vh_conf_view conf;       /* who told that, and its policy */
 	struct vh_exits *exits;         /* NULL: nothing counted them */
 	struct vh_devices *devices;     /* NULL: the monitor did not tell */
 	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug

@@ -170,6 +170,8 @@ bool vh_registers_parse(struct vh_str text, struct vh_registers *out)
 		for (line = vh_str_trim(line); more && line.n; line = vh_str_trim(line))
 			more = take_pair(&p, &line);
 	p.out.valid = was_seen(&p, "EIP") && was_seen(&p, "EFL") && was_seen(&p, "CR0");
+	p.out.has_segments = was_seen(&p, "CS") && was_seen(&p, "SS") && was_seen(&p, "DS") &&
+			     was_seen(&p, "TR") && was_seen(&p, "GDT") && was_seen(&p, "IDT");
 	*out = p.out;
 	return p.out.valid;
 }

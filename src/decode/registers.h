@@ -13,6 +13,7 @@ struct vh_segment {
 struct vh_registers {
 	bool valid;    /* EIP/RIP, EFL and CR0 were there */
 	bool is_64bit; /* printed in the 64-bit layout (RAX, RIP) */
+	bool has_segments; /* CS, GDT and IDT were there: zero there is not for being cut short */
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r[8]; /* r[0] is R8 */
 	uint64_t rip, rflags;
 	unsigned cpl;
@@ -63,6 +64,11 @@ enum vh_stage { /* what runs on the vCPU, judged by its control registers (finge
 const char *vh_stage_name(enum vh_stage stage); /* stable id */
 int vh_stage_parse(const char *name);
 const char *vh_stage_title(enum vh_stage stage); /* for people: "Linux (64-bit)" */
+/* Why the stage might be another one, as a clause; NULL where the three control registers are those
+ * that were measured of it, and of no other. */
+const char *vh_stage_doubt(const struct vh_registers *r);
+/* From control registers alone, which are all that an encrypted guest shows. */
+struct vh_registers vh_registers_of_controls(uint64_t cr0, uint64_t cr4, uint64_t efer);
 enum vh_stage vh_stage_of(const struct vh_registers *r);
 /* True for firmware, boot loader and reset stages. */
 bool vh_stage_is_firmware(enum vh_stage stage);

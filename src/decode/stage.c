@@ -126,6 +126,70 @@ enum vh_stage vh_stage_of(const struct vh_registers *r)
 	return VH_STAGE_UNKNOWN;
 }
 
+struct vh_registers vh_registers_of_controls(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+	struct vh_registers r = {.valid = true, .cr0 = cr0, .cr4 = cr4, .efer = efer};
+
+	/* That is how reset leaves them; a vCPU that ran has changed CR0. */
+	if (cr0 == 0x60000010 && !cr4 && !efer) {
+		r.cs.selector = 0xf000;
+		r.rip = 0xfff0;
+	}
+	return r;
+}
+
+/* Measured: CR0, CR4 and EFER together. CR4 of a kernel depends on the processor; masked out are
+ * what only differs by that (UMIP, LA57, FSGSBASE, PCIDE, SMEP, SMAP, PKE, CET), and PSE, which the
+ * other CPUs of Linux lack. EFER: SVME, and TCE. */
+#define CR4_BY_CPU  UINT64_C(0xf31810)
+#define EFER_BY_CPU UINT64_C(0xd000)
+static const struct {
+	enum vh_stage stage;
+	uint64_t cr0, cr4, efer;
+} measured[] = {
+	{VH_STAGE_RESET, 0x60000010, 0, 0},
+	{VH_STAGE_OVMF_SEC_PEI, 0x80000033, 0x660, 0x500},
+	{VH_STAGE_OVMF_SEC_PEI, 0x80000033, 0x668, 0x500},
+	{VH_STAGE_OVMF_DXE, 0x80010033, 0x668, 0xd00},
+	{VH_STAGE_OVMF_DXE, 0x80010033, 0x660, 0xd00},
+	{VH_STAGE_OVMF_DXE, 0x80010033, 0x668, 0x500},
+	{VH_STAGE_OVMF_DXE, 0x80010033, 0x668, 0x900}, /* older SNP trees: no LMA */
+	{VH_STAGE_LINUX_DECOMPRESSOR, 0x80050033, 0x20, 0x500},
+	{VH_STAGE_LINUX_64, 0x80050033, 0x406e0, 0xd01},
+	{VH_STAGE_LINUX_64, 0x80050033, 0x6e0, 0xd01},
+	{VH_STAGE_LINUX_64, 0x80050033, 0x6a0, 0xd01},
+	{VH_STAGE_LINUX_32, 0x8005003b, 0x6c0, 0},
+	{VH_STAGE_WINDOWS_64, 0x80050031, 0x406e8, 0xd01},
+	{VH_STAGE_WINDOWS_64, 0x80050033, 0x406e8, 0xd01},
+};
+
+const char *vh_stage_doubt(const struct vh_registers *r)
+{
+	enum vh_stage stage = vh_stage_of(r);
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(measured); i++)
+		if (measured[i].stage == stage && measured[i].cr0 == r->cr0 &&
+			(measured[i].cr4 & ~CR4_BY_CPU) == (r->cr4 & ~CR4_BY_CPU) &&
+			(measured[i].efer & ~EFER_BY_CPU) == (r->efer & ~EFER_BY_CPU))
+			return NULL;
+	switch (stage) {
+	case VH_STAGE_PROTECTED:
+	case VH_STAGE_REAL_MODE:
+	case VH_STAGE_SEABIOS_32:
+		return r->gdt_limit ? NULL : "many loaders run with these control registers";
+	case VH_STAGE_LINUX_DECOMPRESSOR:
+	case VH_STAGE_OVMF_SEC_PEI:
+		return "early code of firmware and of Linux differs in few bits";
+	case VH_STAGE_OS:
+		return "an operating system by CR0.AM; which one, these registers do not tell";
+	case VH_STAGE_UNKNOWN:
+	case VH_STAGE_RESET:
+		return NULL;
+	default:
+		return "told by few bits (CR0.WP and AM, CR4.DE, EFER.NXE and SCE)";
+	}
+}
+
 static const char *const names[VH_N_STAGE] = {
 	[VH_STAGE_UNKNOWN] = "unknown",
 	[VH_STAGE_RESET] = "reset",
@@ -149,7 +213,7 @@ static const char *const titles[VH_N_STAGE] = {
 	[VH_STAGE_SEABIOS_32] = "SeaBIOS (32-bit)",
 	[VH_STAGE_PROTECTED] = "32-bit code without paging (BIOS, boot loader)",
 	[VH_STAGE_OVMF_SEC_PEI] = "UEFI firmware, early (SEC or PEI)",
-	[VH_STAGE_OVMF_DXE] = "UEFI firmware (DXE) or a boot loader under it",
+	[VH_STAGE_OVMF_DXE] = "UEFI firmware (DXE), or a boot loader or EFI stub under it",
 	[VH_STAGE_LINUX_DECOMPRESSOR] = "Linux, early start (decompressor)",
 	[VH_STAGE_LINUX_64] = "Linux (64-bit)",
 	[VH_STAGE_LINUX_32] = "Linux (32-bit)",

@@ -88,6 +88,15 @@ static void decode_schedstat(const struct vh_decoder *d, const char *subject, en
 	s->sched_at_ns = f ? f->e->at_ns : 0;
 }
 
+/* The scheduler's own count, else the ticks, which are coarse. */
+static int64_t cpu_time_ns(const struct vh_decoder *d, const struct vh_thread_sample *s)
+{
+	double ticks = (double)s->stat.user_ticks + (double)s->stat.system_ticks;
+	double ns = s->has_schedstat ? (double)s->run_ns : ticks / d->ticks_per_s * 1e9;
+
+	return ns < 9e18 ? (int64_t)ns : -1;
+}
+
 static void decode_syscall(const struct vh_decoder *d, const char *subject, enum vh_round round,
 	struct vh_thread_sample *s)
 {
@@ -155,6 +164,7 @@ static void decode_sample(const struct vh_decoder *d, struct vh_thread *t, enum 
 		t->name = vh_strdup(s->stat.name);
 	decode_status(d, subject, round, t, s);
 	decode_schedstat(d, subject, round, s);
+	s->cpu_ns = cpu_time_ns(d, s);
 	decode_syscall(d, subject, round, s);
 	s->in_kvm_run |= vh_seek_text(&d->in, "task.kvmfd", subject, round).n > 0;
 	s->wchan = dup_seen(d, "task.wchan", subject, round);

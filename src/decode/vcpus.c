@@ -278,8 +278,6 @@ void vh_decode_vcpus(struct vh_decoder *d)
 	each_vcpu(d, "hmp.info-registers", false, take_registers);
 	each_vcpu(d, "guest.code", true, take_code);
 	each_vcpu(d, "hmp.info-lapic", true, take_lapic);
-	for (size_t i = 0; i < m->n_vcpus; i++)
-		m->vcpus[i]->regs_are_guest = !vh_conf_hides_registers(m->confidential);
 	for (size_t i = 0; i < m->n_threads; i++)
 		vh_thread_decide_wait(m->threads[i]);
 	free(told.tids);

@@ -434,7 +434,8 @@ static void which_confidential_guest(void **state VH_UNUSED)
 		const char *type, *policy;
 		enum vh_conf_kind kind;
 	} rows[] = {
-		{VH_CONF_NONE, NULL, NULL, VH_CONF_NONE},
+		/* Nobody tells: only KVM's answer for a SEV-ES vCPU looks like this dump. */
+		{VH_CONF_NONE, NULL, NULL, VH_CONF_SEV_ES},
 		{VH_CONF_SEV_ES, NULL, NULL, VH_CONF_SEV_ES},
 		{VH_CONF_NONE, "\"sev-guest\"", "1", VH_CONF_SEV},
 		{VH_CONF_NONE, "\"sev-guest\"", "5", VH_CONF_SEV_ES},
@@ -443,7 +444,7 @@ static void which_confidential_guest(void **state VH_UNUSED)
 		{VH_CONF_NONE, "\"sev-snp-guest\"", NULL, VH_CONF_SEV_SNP},
 		{VH_CONF_NONE, "\"tdx-guest\"", NULL, VH_CONF_TDX},
 		{VH_CONF_NONE, "\"s390-pv-guest\"", NULL, VH_CONF_OTHER},
-		{VH_CONF_NONE, "5", NULL, VH_CONF_NONE},
+		{VH_CONF_NONE, "5", NULL, VH_CONF_SEV_ES},
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
@@ -463,8 +464,7 @@ static void which_confidential_guest(void **state VH_UNUSED)
 
 		assert_int_equal(m->confidential, rows[i].kind);
 		assert_int_equal(m->vcpus[0]->regs_status, VH_OK);
-		assert_int_equal(
-			m->vcpus[0]->regs_are_guest, !vh_conf_hides_registers(rows[i].kind));
+		assert_false(m->vcpus[0]->regs_are_guest);
 		vh_model_free(m);
 		vh_case_free(c);
 	}
