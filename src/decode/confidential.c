@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which kind of encrypted guest this is. Sources that contradict each other: what the machine itself
- * says goes before what it was told on its command line, and that before what its registers look
- * like.
+ * Which kind of encrypted guest this is. Sources that contradict each other: what the machine
+ * itself says goes before what it was told on its command line, and that before what its registers
+ * look like.
  */
 #include "decode/confidential.h"
 
@@ -95,8 +95,8 @@ static const struct policy_bit tdx_bits[] = {
 	{63, "performance counters", NULL},
 };
 
-static void bits_text(
-	uint64_t policy, const struct policy_bit *bits, size_t n, uint64_t known, struct vh_buf *out)
+static void bits_text(uint64_t policy, const struct policy_bit *bits, size_t n, uint64_t known,
+	struct vh_buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
 		bool set = policy >> bits[i].number & 1;
@@ -114,8 +114,8 @@ static void bits_text(
 static void api_text(unsigned major, unsigned minor, struct vh_buf *out)
 {
 	if (major || minor)
-		vh_buf_printf(out, "%sfirmware API %u.%u or later", out->len ? ", " : "", major,
-			minor);
+		vh_buf_printf(
+			out, "%sfirmware API %u.%u or later", out->len ? ", " : "", major, minor);
 }
 
 void vh_conf_policy_text(enum vh_conf_kind kind, uint64_t policy, struct vh_buf *out)
@@ -181,10 +181,12 @@ static void take_policy(struct vh_conf_view *v, uint64_t policy)
 }
 
 /* The value of a property of the confidential object, as an integer; false where not told. */
-static bool property(const struct vh_decoder *d, const char *path, const char *name, uint64_t *value)
+static bool property(
+	const struct vh_decoder *d, const char *path, const char *name, uint64_t *value)
 {
 	vh_auto_free char *subject = vh_asprintf("%s.%s", path, name);
-	vh_auto_json struct json_object *o = vh_seek_json(&d->in, "qmp.qom-get", subject, VH_N_ROUND);
+	vh_auto_json struct json_object *o =
+		vh_seek_json(&d->in, "qmp.qom-get", subject, VH_N_ROUND);
 
 	if (!json_object_is_type(o, json_type_int))
 		return false;
@@ -268,8 +270,8 @@ static bool from_query_sev(struct vh_decoder *d)
 	if (m->conf.source == VH_CONF_BY_MONITOR)
 		return true;
 	take(m,
-		vh_conf_of_type(snp ? "sev-snp-guest" : "sev-guest", m->conf.has_policy,
-			m->conf.policy),
+		vh_conf_of_type(
+			snp ? "sev-snp-guest" : "sev-guest", m->conf.has_policy, m->conf.policy),
 		VH_CONF_BY_QUERY_SEV, f);
 	return true;
 }

@@ -10,7 +10,8 @@ struct reason {
 	const char *text;
 };
 
-/* Linux arch/x86/include/asm/sev-common.h, 5.19 to 6.18: SEV_TERM_SET_GEN and SEV_TERM_SET_LINUX. */
+/* Linux arch/x86/include/asm/sev-common.h, 5.19 to 6.18: SEV_TERM_SET_GEN and SEV_TERM_SET_LINUX.
+ */
 static const struct reason reasons[] = {
 	{0, 0, "a general request: the guest gave no reason"},
 	{0, 1, "the host does not speak the guest's version of the GHCB protocol"},
@@ -195,6 +196,6 @@ void vh_ghcb_page_text(const struct vh_ghcb_page *page, struct vh_buf *out)
 		break;
 	}
 	if (page->exit_info_1 == 2 && vh_ghcb_error_text(page->exit_info_2))
-		vh_buf_printf(out, " (the host refused it: %s)",
-			vh_ghcb_error_text(page->exit_info_2));
+		vh_buf_printf(
+			out, " (the host refused it: %s)", vh_ghcb_error_text(page->exit_info_2));
 }

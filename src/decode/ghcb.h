@@ -8,8 +8,8 @@
 
 #include "base/text.h"
 
-/* Why a guest asked to be terminated: a set of reasons, and one of them. Sets: 0 the protocol's own,
- * 1 Linux (and OVMF's reset vector, with other meanings). NULL: not known. */
+/* Why a guest asked to be terminated: a set of reasons, and one of them. Sets: 0 the protocol's
+ * own, 1 Linux (and OVMF's reset vector, with other meanings). NULL: not known. */
 const char *vh_ghcb_termination_text(uint64_t set, uint64_t code);
 /* The same of OVMF's reset vector, which uses set 1 too: NULL where it has no such code. */
 const char *vh_ghcb_ovmf_termination_text(uint64_t set, uint64_t code);

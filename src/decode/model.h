@@ -136,9 +136,9 @@ struct vh_vcpu {
 	char *qom_path;              /* NULL: not told */
 	struct vh_registers regs[2]; /* asked, asked again */
 	enum vh_status regs_status;  /* why regs are not valid; VH_SKIPPED when not asked */
-	bool regs_are_guest; /* false: encrypted guest, the dump is not the guest's registers */
-	enum vh_regime regime;    /* what its registers mean, one by one (vh_trust_of) */
-	const char *regime_why;   /* a sentence; NULL where they are the guest's */
+	bool regs_are_guest;    /* false: encrypted guest, the dump is not the guest's registers */
+	enum vh_regime regime;  /* what its registers mean, one by one (vh_trust_of) */
+	const char *regime_why; /* a sentence; NULL where they are the guest's */
 	struct vh_residue residue; /* of VH_REGIME_GHCB: the last event that the guest asked for */
 	/* Of every valid dump, in order: a busy vCPU is looked at more than twice. */
 	struct vh_glimpse {

@@ -3,8 +3,8 @@
 #include "decode/decoder.h"
 
 /*
- * A dump without any segment is KVM's answer for a vCPU whose state is encrypted. Nothing else tells
- * so in evidence that somebody pasted: then the guest is SEV-ES, for SEV leaves the registers
+ * A dump without any segment is KVM's answer for a vCPU whose state is encrypted. Nothing else
+ * tells so in evidence that somebody pasted: then the guest is SEV-ES, for SEV leaves the registers
  * readable, and of SNP and TDX guests KVM gives no registers. Not on a processor of Intel's.
  */
 static void tell_kind_by_registers(struct vh_model *m)
@@ -23,7 +23,8 @@ static void tell_kind_by_registers(struct vh_model *m)
 }
 
 /* As QEMU caches it, the state of the reset is that of every vCPU; a vCPU of which code runs has
- * left it long ago. Of a live VM the code there would tell; of pasted evidence nothing else does. */
+ * left it long ago. Of a live VM the code there would tell; of pasted evidence nothing else does.
+ */
 static bool is_cache_though_untold(const struct vh_model *m)
 {
 	bool busy = false;
@@ -31,8 +32,8 @@ static bool is_cache_though_untold(const struct vh_model *m)
 	for (size_t i = 0; i < m->n_vcpus; i++) {
 		const struct vh_vcpu *v = m->vcpus[i];
 
-		if (v->code.seen || (v->regs[0].valid &&
-					    vh_dump_shape_of(&v->regs[0]) != VH_DUMP_RESET))
+		if (v->code.seen ||
+			(v->regs[0].valid && vh_dump_shape_of(&v->regs[0]) != VH_DUMP_RESET))
 			return false;
 		busy |= v->regs[0].valid && v->thread && v->thread->run_share > 0.5 &&
 			v->thread->last.cpu_ns > 60 * VH_NS_PER_S;

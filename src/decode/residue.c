@@ -95,8 +95,8 @@ static void take_cpuid(const struct vh_registers *r, struct vh_residue *out)
 	}
 	out->sure = false;
 	say(out,
-		"CPUID, of a leaf that its answer does not tell, or a hypercall (EAX=%" PRIx64 " EBX=%" PRIx64
-		" ECX=%" PRIx64 " EDX=%" PRIx64 ")",
+		"CPUID, of a leaf that its answer does not tell, or a hypercall (EAX=%" PRIx64
+		" EBX=%" PRIx64 " ECX=%" PRIx64 " EDX=%" PRIx64 ")",
 		r->rax, r->rbx, r->rcx, r->rdx);
 }
 
@@ -124,9 +124,8 @@ static bool take_msr(const struct vh_registers *r, struct vh_residue *out)
 	out->sure = r->rcx > MAX_TSC_AUX || (out->value && told);
 	say(out, "an access to %s = %" PRIx64 "%s%s%s%s", name, out->value, told ? ": " : "",
 		vh_buf_str(&value),
-		r->rcx == MSR_APIC_BASE
-			? "; most likely a read: firmware hardly ever writes it"
-			: "; RDMSR and WRMSR leave the same",
+		r->rcx == MSR_APIC_BASE ? "; most likely a read: firmware hardly ever writes it"
+					: "; RDMSR and WRMSR leave the same",
 		out->sure ? "" : "; RDTSCP on that CPU would leave the same");
 	return true;
 }

@@ -14,7 +14,8 @@
 enum vh_residue_kind {
 	VH_RESIDUE_NONE,  /* no registers to tell it by */
 	VH_RESIDUE_RESET, /* no event since reset */
-	VH_RESIDUE_ZERO,  /* all zero: MMIO, AP reset hold, end of an NMI, AP jump table, or I/O of 0 */
+	VH_RESIDUE_ZERO, /* all zero: MMIO, AP reset hold, end of an NMI, AP jump table, or I/O of 0
+			  */
 	VH_RESIDUE_MSR,
 	VH_RESIDUE_CPUID,
 	VH_RESIDUE_PORT, /* RAX alone: port I/O, or a write to DR7 */

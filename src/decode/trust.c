@@ -114,8 +114,8 @@ enum vh_dump_shape vh_dump_shape_of(const struct vh_registers *r)
  * kernel decides whether there is a dump at all: from Linux 6.10 on KVM refuses the registers of a
  * protected vCPU (-EINVAL) where the VM was made with KVM_SEV_INIT2, and of every SNP and TDX guest
  * (arch/x86/kvm/x86.c, kvm_arch_vcpu_ioctl_get_sregs; vmx/tdx.c, tdx_vcpu_create). QEMU up to 8.1
- * ignores that and prints what it had, from 8.2 on it stops the VM; from 9.1 on it does not ask once
- * the guest is launched (guest_state_protected in target/i386/kvm/kvm.c).
+ * ignores that and prints what it had, from 8.2 on it stops the VM; from 9.1 on it does not ask
+ * once the guest is launched (guest_state_protected in target/i386/kvm/kvm.c).
  */
 static const struct row {
 	unsigned kinds, shapes;
@@ -170,8 +170,7 @@ struct vh_trust_answer vh_trust_judge(const struct vh_trust_question *q)
 	return (struct vh_trust_answer){VH_REGIME_HIDDEN, NULL};
 }
 
-const char *vh_trust_without_dump(
-	enum vh_conf_kind kind, const int qemu[2], const int kernel[2])
+const char *vh_trust_without_dump(enum vh_conf_kind kind, const int qemu[2], const int kernel[2])
 {
 	int vmm = version_of(qemu), host = version_of(kernel);
 

@@ -52,9 +52,9 @@ enum vh_trust vh_trust_of(enum vh_regime regime, enum vh_reg_class reg);
 /* What a dump looks like, whatever the guest is said to be. */
 enum vh_dump_shape {
 	VH_DUMP_OTHER,
-	VH_DUMP_BARE, /* segments and tables are all zero: KVM leaves them out of a protected
-			 vCPU's (arch/x86/kvm/x86.c, __get_sregs_common); no CPU has a code segment
-			 like that */
+	VH_DUMP_BARE,  /* segments and tables are all zero: KVM leaves them out of a protected
+			  vCPU's (arch/x86/kvm/x86.c, __get_sregs_common); no CPU has a code segment
+			  like that */
 	VH_DUMP_RESET, /* as reset leaves a vCPU, segments and all */
 	VH_N_DUMP_SHAPE
 };
@@ -74,5 +74,4 @@ struct vh_trust_answer {
 struct vh_trust_answer vh_trust_judge(const struct vh_trust_question *q);
 /* What a register query of such a guest would give with that QEMU and that kernel (major, minor; -1
  * unknown), as a clause; NULL where its registers are to be had. */
-const char *vh_trust_without_dump(
-	enum vh_conf_kind kind, const int qemu[2], const int kernel[2]);
+const char *vh_trust_without_dump(enum vh_conf_kind kind, const int qemu[2], const int kernel[2]);

@@ -4,11 +4,13 @@
 
 #include "infer/fact.h"
 
-void vh_facts_of_host(struct vh_facts *facts);  /* the process and what the host does to it */
-void vh_facts_of_vcpus(struct vh_facts *facts); /* threads and registers of the vCPUs */
-void vh_facts_of_exits(struct vh_facts *facts); /* counted exits: after those of the vCPUs */
-void vh_facts_of_vmm(struct vh_facts *facts);   /* monitor, run state, main loop, drives */
-void vh_facts_of_texts(struct vh_facts *facts); /* logs and screen */
+void vh_facts_of_host(struct vh_facts *facts);      /* the process and what the host does to it */
+void vh_facts_of_vcpus(struct vh_facts *facts);     /* threads and registers of the vCPUs */
+void vh_facts_of_exits(struct vh_facts *facts);     /* counted exits: after those of the vCPUs */
+void vh_facts_of_protected(struct vh_facts *facts); /* encrypted guests: after exits, before texts
+						     */
+void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
+void vh_facts_of_texts(struct vh_facts *facts);     /* logs and screen */
 
 /* "tid:N", in a buffer that is passed. */
 struct vh_subject {

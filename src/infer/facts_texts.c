@@ -2,11 +2,16 @@
 /* Facts of what was written: by the guest on its console and screen, by the VMM, by the host. */
 #include "infer/facts_build.h"
 
+#include <inttypes.h>
+
+#include "decode/ghcb.h"
+
 /* Said by what runs before an operating system does: once one runs, it is old. */
 static bool is_of_firmware(const char *hit)
 {
 	static const char *const hits[] = {"no-bootable-device", "uefi-no-boot-option",
-		"uefi-shell", "windows-boot-failed", "grub-prompt", "grub-rescue"};
+		"uefi-shell", "windows-boot-failed", "grub-prompt", "grub-rescue",
+		"ovmf-mmio-encrypted", "ovmf-exception", "ovmf-assert"};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(hits); i++)
 		if (strcmp(hits[i], hit) == 0)
@@ -50,6 +55,15 @@ static const struct {
 	{"guest-io-error", VH_FACT_TEXT_TROUBLE},
 	{"dracut-timeout", VH_FACT_TEXT_TROUBLE},
 	{"login-prompt", VH_FACT_TEXT_LOGIN},
+	{"ovmf-mmio-encrypted", VH_FACT_FIRMWARE_MMIO_ENCRYPTED},
+	{"ovmf-exception", VH_FACT_FIRMWARE_EXCEPTION},
+	{"ovmf-assert", VH_FACT_FIRMWARE_ASSERT},
+	{"kvm-ended-guest", VH_FACT_KVM_ENDED_GUEST},
+	{"tdx-fatal", VH_FACT_TDX_FATAL},
+	{"ghcb-error", VH_FACT_GHCB_REFUSED},
+	{"ccp-failed", VH_FACT_PLATFORM_FAILED},
+	{"sev-failed", VH_FACT_PLATFORM_FAILED},
+	{"tdx-failed", VH_FACT_PLATFORM_FAILED},
 	{"kvm-internal-error", VH_FACT_LOG_INTERNAL_ERROR},
 	{"kvm-entry-failed", VH_FACT_LOG_INTERNAL_ERROR},
 	{"kvm-run-failed", VH_FACT_LOG_INTERNAL_ERROR},
@@ -60,8 +74,17 @@ static const struct {
  * while. */
 static bool is_known(enum vh_fact_id fact, const struct vh_log_hit *hit)
 {
-	return fact == VH_FACT_LOG_INTERNAL_ERROR ? hit->kind == VH_LOG_QEMU
-						  : hit->kind == VH_LOG_SERIAL;
+	switch (fact) {
+	case VH_FACT_LOG_INTERNAL_ERROR:
+	case VH_FACT_KVM_ENDED_GUEST:
+	case VH_FACT_TDX_FATAL:
+		return hit->kind == VH_LOG_QEMU;
+	case VH_FACT_GHCB_REFUSED:
+	case VH_FACT_PLATFORM_FAILED:
+		return hit->kind == VH_LOG_HOST_KERNEL;
+	default:
+		return hit->kind == VH_LOG_SERIAL;
+	}
 }
 
 static void add(struct vh_facts *facts, enum vh_fact_id id, const struct vh_log_hit *hit)
@@ -76,17 +99,37 @@ static void add(struct vh_facts *facts, enum vh_fact_id id, const struct vh_log_
 	VH_PUSH(f->evidence, f->n_evidence) = hit->evidence;
 }
 
+/* The line names no guest: the newest of them, of the time since this VM was started. */
+static bool add_termination(struct vh_facts *facts, const struct vh_log_hit *hit)
+{
+	uint64_t set, code;
+
+	if (!vh_streq(hit->id, "sev-terminated") ||
+		!vh_ghcb_termination_parse(vh_str(hit->line), &set, &code))
+		return false;
+	const char *why = vh_ghcb_termination_text(set, code);
+	const char *ovmf = vh_ghcb_ovmf_termination_text(set, code);
+	struct vh_fact *f =
+		vh_fact_add(facts, VH_FACT_GUEST_TERMINATED, -1, (double)(set * 256 + code),
+			"an encrypted guest on this host asked to be terminated (reason %" PRIu64
+			":%" PRIu64 "): %s%s%s: \"%s\"",
+			set, code, why ? why : "a reason that vmhang does not know",
+			ovmf ? "; of firmware: " : "", ovmf ? ovmf : "", hit->line);
+
+	VH_PUSH(f->evidence, f->n_evidence) = hit->evidence;
+	return true;
+}
+
 void vh_facts_of_texts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
 
 	for (size_t i = 0; i < m->n_hits; i++) {
 		const struct vh_log_hit *hit = &m->hits[i];
-		bool found = false;
+		bool found = add_termination(facts, hit);
 
 		if (system_runs(facts) && is_of_firmware(hit->id))
 			continue;
-
 		for (size_t k = 0; k < VH_ARRAY_SIZE(rows) && !found; k++) {
 			found = strcmp(rows[k].hit, hit->id) == 0 && is_known(rows[k].fact, hit);
 			if (found)

@@ -250,16 +250,29 @@ static void code_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 	}
 }
 
-static void stage_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+static void stage_fact(struct vh_facts *facts, const struct vh_vcpu *v)
 {
-	const struct vh_registers *r = &v->regs[0];
-	enum vh_stage stage = vh_stage_of(r);
+	const struct vh_registers *r = &v->regs[v->regs[1].valid ? 1 : 0];
+	/* Of an encrypted guest only the control registers are the guest's. */
+	struct vh_registers shown =
+		v->regs_are_guest ? *r : vh_registers_of_controls(r->cr0, r->cr4, r->efer);
+	enum vh_stage stage = vh_stage_of(&shown);
+	const char *doubt = vh_stage_doubt(&shown);
 
 	if (stage != VH_STAGE_UNKNOWN)
-		add_register_fact(facts,
-			vh_fact_add(facts, VH_FACT_VCPU_STAGE, v->index, stage,
-				"vCPU %d: %s (CR0=%" PRIx64 " CR4=%" PRIx64 " EFER=%" PRIx64 ")",
-				v->index, vh_stage_title(stage), r->cr0, r->cr4, r->efer));
+		add_register_fact(
+			facts, vh_fact_add(facts, VH_FACT_VCPU_STAGE, v->index, stage,
+				       "vCPU %d: %s (CR0=%" PRIx64 " CR4=%" PRIx64 " EFER=%" PRIx64
+				       "%s%s%s)",
+				       v->index, vh_stage_title(stage), r->cr0, r->cr4, r->efer,
+				       v->regs_are_guest ? "" : ", which KVM keeps current of it",
+				       doubt ? "; " : "", doubt ? doubt : ""));
+}
+
+static void table_fact(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_registers *r = &v->regs[0];
+
 	/* Exceptions up to the double fault (vector 8) must be in it: 4 bytes each in real mode, 8
 	 * in protected mode (Intel SDM vol. 3, 6.10 and 20.1.4). */
 	if (r->idt_limit < ((r->cr0 & 1) ? 9 * 8 - 1 : 9 * 4 - 1))
@@ -286,7 +299,8 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 		return;
 	bool asleep = vh_fact_of(facts, VH_FACT_VCPU_ASLEEP, n);
 	const struct vh_thread_sample *s = &t->last;
-	uint64_t ran_ns = s->has_schedstat ? s->run_ns : 0;
+	int64_t ran_ns = VH_MAX(s->cpu_ns, 0);
+	bool counted = s->cpu_ns >= 0 && !readable;
 	const struct vh_vcpu_exits *x = vh_traced(facts, n);
 	uint64_t entries = x ? x->entries : 0;
 	struct vh_fact *f = NULL;
@@ -308,16 +322,16 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 			"vCPU %d was started: it entered the guest %" PRIu64 " times in the window",
 			n, entries);
 	/* One that is woken has been started: an idle CPU of a young guest used as little. */
-	else if (!readable && asleep && s->has_schedstat && ran_ns < NEVER_STARTED_NS &&
+	else if (counted && asleep && ran_ns < NEVER_STARTED_NS &&
 		 !vh_fact_of(facts, VH_FACT_VCPU_WAKES, n))
 		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
-			"vCPU %d used %s of CPU time since it was created: it was hardly ever "
-			"started",
-			n, vh_duration_text((int64_t)ran_ns).s);
-	else if (!readable && s->has_schedstat && ran_ns >= NEVER_STARTED_NS)
+			"vCPU %d used %s of CPU time since it was created: no operating system "
+			"started it",
+			n, vh_duration_text(ran_ns).s);
+	else if (counted && ran_ns >= NEVER_STARTED_NS)
 		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d used %s of CPU time: it was started", n,
-			vh_duration_text((int64_t)ran_ns).s);
+			vh_duration_text(ran_ns).s);
 	if (!f)
 		return;
 	about(facts, v, f, !readable && entries ? "trace.exits" : "task.schedstat");
@@ -359,13 +373,6 @@ void vh_facts_of_vcpus(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
 
-	if (vh_conf_hides_registers(m->confidential))
-		vh_fact_ground(facts,
-			vh_fact_add(facts, VH_FACT_REGISTERS_HIDDEN, -1, m->confidential,
-				"the guest is encrypted (%s): its registers cannot be read from "
-				"outside",
-				vh_conf_kind_name(m->confidential)),
-			"proc.cmdline", NULL);
 	for (size_t i = 0; i < m->n_vcpus; i++) {
 		const struct vh_vcpu *v = m->vcpus[i];
 		bool readable = v->regs[0].valid && v->regs_are_guest;
@@ -377,8 +384,10 @@ void vh_facts_of_vcpus(struct vh_facts *facts)
 		if (readable) {
 			glimpse_facts(facts, v);
 			code_facts(facts, v);
-			stage_facts(facts, v);
+			table_fact(facts, v);
 		}
+		if (readable || v->regime == VH_REGIME_GHCB)
+			stage_fact(facts, v);
 		start_facts(facts, v, readable);
 	}
 }

@@ -33,13 +33,49 @@ static void weigh_trace(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, waits_for_nothing(f) ? VH_PROOF : VH_STRONG, alone);
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_PAUSES, 0));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_SMALL_LOOP, 0));
+	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RAN_LONG, 0));
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_TAKES_NO_IRQS, 0));
 	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_WAITS_FOR_SIPI);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_IGNORES_SIPI);
 	vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_NO_ENTRY);
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, 0));
+	vh_against(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_HALTS, 0));
 	vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_READS_CLOCK, 0));
 	vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, 0));
+}
+
+/* Without registers, little CPU time is all that is known of the others. */
+static bool is_told_by_time(const struct vh_facts *f)
+{
+	return !vh_registers_known(f, 1);
+}
+
+/* Firmware that starts the other CPUs for a moment and parks them leaves as little CPU time as
+ * firmware that never got so far. */
+static void limit_by_time(const struct vh_facts *f, struct vh_judgement *j)
+{
+	bool lasts =
+		vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0) && vh_fact_of(f, VH_FACT_VCPU_RAN_LONG, 0);
+
+	if (is_told_by_time(f) &&
+		(vh_fact(f, VH_FACT_REGISTERS_HIDDEN) || vh_fact(f, VH_FACT_REGISTERS_OF_RESET)))
+		vh_at_most(j, lasts ? VH_LIKELY : VH_POSSIBLE,
+			"that the other vCPUs were not started is told by their CPU time alone, "
+			"which is thin: firmware that starts and parks them leaves as little");
+}
+
+static void title(
+	const struct vh_facts *f, struct vh_judgement *j, size_t n, const char *interrupts)
+{
+	vh_auto_free char *others = n == 2 ? vh_strdup("vCPU") : vh_asprintf("%zu vCPUs", n - 1);
+	const char *verb = n == 2 ? "was" : "were";
+
+	if (is_told_by_time(f))
+		vh_title(j, "the boot CPU spins%s, and the other %s %s hardly ever run", interrupts,
+			others, verb);
+	else
+		vh_title(j, "the boot CPU spins%s, and the other %s %s never started", interrupts,
+			others, verb);
 }
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
@@ -77,11 +113,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			"its code shows no waiting loop, and it has not run for long: firmware may "
 			"still be "
 			"at work");
-	vh_auto_free char *others =
-		n == 2 ? vh_strdup("vCPU was") : vh_asprintf("%zu vCPUs were", n - 1);
-
-	vh_title(j, "the boot CPU spins%s, and the other %s never started",
-		off ? " with interrupts off" : "", others);
+	limit_by_time(f, j);
+	title(f, j, n, off ? " with interrupts off" : "");
 	vh_next(j, "vmhang diagnose {name} --verbose",
 		"see the firmware stage (CR0, CR4, EFER) and the code of the loop");
 	vh_next(j, NULL,

@@ -42,6 +42,13 @@ bool vh_registers_known(const struct vh_facts *facts, int vcpu)
 	return v && v->regs[0].valid && v->regs_are_guest;
 }
 
+unsigned vh_looks_at_registers(const struct vh_facts *facts, int vcpu)
+{
+	const struct vh_vcpu *v = vcpu_of(facts, vcpu);
+
+	return v ? v->n_glimpses : 0;
+}
+
 enum vh_stage vh_stage_seen(const struct vh_facts *facts, int vcpu)
 {
 	const struct vh_fact *f = vh_fact_of(facts, VH_FACT_VCPU_STAGE, vcpu);
@@ -92,9 +99,9 @@ int64_t vh_vcpu_ran_ns(const struct vh_facts *facts, int vcpu)
 {
 	const struct vh_vcpu *v = vcpu_of(facts, vcpu);
 
-	if (!v || !v->thread || !v->thread->last.has_schedstat)
+	if (!v || !v->thread || !v->thread->last.seen)
 		return 0;
-	return (int64_t)v->thread->last.run_ns;
+	return VH_MAX(v->thread->last.cpu_ns, 0);
 }
 
 const struct vh_fact *vh_many_shutdowns(const struct vh_facts *facts)

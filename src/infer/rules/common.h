@@ -11,6 +11,8 @@ bool vh_guest_is_visible(const struct vh_facts *facts);
 bool vh_vmm_holds_guest(const struct vh_facts *facts);
 /* True where the registers of vCPU n were read and are the guest's. */
 bool vh_registers_known(const struct vh_facts *facts, int vcpu);
+/* How often the registers of vCPU n were read, be they the guest's or not. */
+unsigned vh_looks_at_registers(const struct vh_facts *facts, int vcpu);
 /* The stage of vCPU n, VH_STAGE_UNKNOWN where not known. */
 enum vh_stage vh_stage_seen(const struct vh_facts *facts, int vcpu);
 /* True where firmware, a boot loader, or nothing known yet runs on the boot CPU. */

@@ -15,6 +15,9 @@
 	X(vm_paused)                                                                               \
 	X(paused_io_error)                                                                         \
 	X(vmm_internal_error)                                                                      \
+	X(encrypted_guest_terminated)                                                              \
+	X(encrypted_launch_waits)                                                                  \
+	X(tdx_fatal_error)                                                                         \
 	X(guest_panicked)                                                                          \
 	X(never_started)                                                                           \
 	X(incoming_migration_waits)                                                                \
@@ -36,6 +39,13 @@
 	X(guest_msr_storm)                                                                         \
 	X(guest_exception_loop)                                                                    \
 	X(guest_waits_for_ipi)                                                                     \
+	X(firmware_spins)                                                                          \
+	X(firmware_exception_deadlock)                                                             \
+	X(firmware_dead_loop)                                                                      \
+	X(firmware_waits_for_aps)                                                                  \
+	X(firmware_polls_device)                                                                   \
+	X(boot_loader_computes)                                                                    \
+	X(guest_kernel_spins)                                                                      \
 	X(boot_cpu_spins_aps_never_started)                                                        \
 	X(guest_spins_irqs_off)                                                                    \
 	X(guest_spins_irqs_on)                                                                     \
