@@ -12,6 +12,8 @@
 
 /* More than any boot takes. */
 #define LONG_NS (600 * VH_NS_PER_S)
+/* A shorter count does not tell what does not happen. */
+#define MIN_SPAN_NS (200 * VH_NS_PER_MS)
 /* CPU time in which no operating system comes up on a CPU: facts_vcpu.c has the same bound. */
 #define HARDLY_NS (500 * VH_NS_PER_MS)
 
@@ -217,7 +219,7 @@ static void table_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 	const struct vh_vcpu_exits *x = rows_of(facts, v);
 	uint64_t all = 0, hosts = 0;
 
-	if (!x || vh_fact_of(facts, VH_FACT_VCPU_NO_EXITS, v->index))
+	if (!x || vh_fact_of(facts, VH_FACT_VCPU_NO_EXITS, v->index) || e->span_ns < MIN_SPAN_NS)
 		return;
 	for (size_t i = 0; i < x->n_rows; i++) {
 		all += x->rows[i].timing.count;

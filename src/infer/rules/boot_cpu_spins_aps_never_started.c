@@ -54,12 +54,15 @@ static bool is_told_by_time(const struct vh_facts *f)
  * firmware that never got so far. */
 static void limit_by_time(const struct vh_facts *f, struct vh_judgement *j)
 {
-	bool lasts =
-		vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0) && vh_fact_of(f, VH_FACT_VCPU_RAN_LONG, 0);
+	bool waits =
+		vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0) && vh_fact_of(f, VH_FACT_VCPU_PAUSES, 0);
 
 	if (is_told_by_time(f) &&
 		(vh_fact(f, VH_FACT_REGISTERS_HIDDEN) || vh_fact(f, VH_FACT_REGISTERS_OF_RESET)))
-		vh_at_most(j, lasts ? VH_LIKELY : VH_POSSIBLE,
+		vh_at_most(j,
+			waits_for_nothing(f) ? VH_CERTAIN
+			: waits              ? VH_LIKELY
+					     : VH_POSSIBLE,
 			"that the other vCPUs were not started is told by their CPU time alone, "
 			"which is thin: firmware that starts and parks them leaves as little");
 }
@@ -71,8 +74,8 @@ static void title(
 	const char *verb = n == 2 ? "was" : "were";
 
 	if (is_told_by_time(f))
-		vh_title(j, "the boot CPU spins%s, and the other %s %s hardly ever run", interrupts,
-			others, verb);
+		vh_title(j, "the boot CPU spins%s, and the other %s %s hardly run", interrupts,
+			others, n == 2 ? "has" : "have");
 	else
 		vh_title(j, "the boot CPU spins%s, and the other %s %s never started", interrupts,
 			others, verb);
@@ -93,6 +96,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!vh_guest_is_visible(f) || n < 2)
 		return;
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_AP_STARTED));
+	/* A guest whose state is sealed cannot be reset: its panic is of this life. */
+	vh_against(j, vh_fact(f, VH_FACT_GUEST_HAS_GHCB) ? VH_PROOF : VH_STRONG,
+		vh_fact(f, VH_FACT_TEXT_PANIC));
 	if (!busy || never_started(f) != n - 1)
 		return;
 	vh_for(j, closed && off ? VH_PROOF : VH_STRONG, busy);

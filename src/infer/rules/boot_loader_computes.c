@@ -20,7 +20,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 const struct vh_rule vh_rule_boot_loader_computes = {
 	.id = "boot-loader-computes",
-	.title = "the boot loader computes (a key from a passphrase, a kernel's signature)",
+	.title = "the boot loader computes (a key, a signature)",
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_RUNNING,
 	.hung = VH_HUNG_NO,

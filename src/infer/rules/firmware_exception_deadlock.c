@@ -27,7 +27,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			s.apic ? "it rests on what one access to an MSR left behind, which fits it "
 				 "best; any silent loop right behind such a read leaves the same"
 			       : "the last event of the boot CPU, which would tell, is not known");
-	vh_title(j, "the firmware's report of an exception faulted, and waits for its own lock");
+	vh_title(j, "the firmware's report of an exception waits for its own lock");
 	vh_next_firmware_spin(j, f);
 }
 
@@ -35,7 +35,7 @@ static const char *const includes[] = {"firmware-spins", "guest-spins", NULL};
 
 const struct vh_rule vh_rule_firmware_exception_deadlock = {
 	.id = "firmware-exception-deadlock",
-	.title = "the firmware's report of an exception faulted, and waits for its own lock",
+	.title = "the firmware's report of an exception waits for its own lock",
 	.layer = VH_LAYER_GUEST,
 	.state = VH_STATE_SPINNING,
 	.hung = VH_HUNG_YES,

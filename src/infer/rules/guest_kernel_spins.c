@@ -24,15 +24,24 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		weigh(f, j, f->model->vcpus[i]->index);
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_NO_KERNEL_RAN));
-	if (!vh_fact(f, VH_FACT_TEXT_LOCKUP))
+	/* A kernel that came up has started the other CPUs, and takes interrupts. */
+	bool early = vh_fact(f, VH_FACT_APS_HARDLY_RAN) && vh_fact(f, VH_FACT_VCPU_RAN_LONG) &&
+		     vh_fact(f, VH_FACT_VCPU_NO_EXITS) && vh_fact(f, VH_FACT_VCPU_PAUSES);
+
+	vh_for(j, VH_STRONG, early ? vh_fact(f, VH_FACT_APS_HARDLY_RAN) : NULL);
+	vh_for(j, VH_STRONG, early ? vh_fact(f, VH_FACT_VCPU_RAN_LONG) : NULL);
+	if (!early && !vh_fact(f, VH_FACT_TEXT_LOCKUP))
 		vh_at_most(j, VH_POSSIBLE,
 			"a program that computes looks the same: where it runs is encrypted");
-	vh_title(j, "a CPU of the guest's operating system spins");
+	vh_title(j, "a CPU of the guest's operating system spins%s",
+		early ? ", before the kernel started the other CPUs" : "");
 	vh_next(j, NULL,
 		"look at the guest's console: a kernel reports a lockup after 20 s; an NMI (virsh "
 		"inject-nmi {name}) makes Linux print where it is");
 	vh_next_keep_and_reset(j, f);
 }
+
+static const char *const includes[] = {"guest-spins", NULL};
 
 const struct vh_rule vh_rule_guest_kernel_spins = {
 	.id = "guest-kernel-spins",
@@ -46,5 +55,6 @@ const struct vh_rule vh_rule_guest_kernel_spins = {
 	.shown_by = "CR0.AM and EFER.SCE set; a full CPU; PAUSE exits, as waiting for a lock makes "
 		    "them; a lockup on the guest's console.",
 	.what_to_do = "The guest's console tells: a lockup report, or nothing, and then it works.",
+	.includes = includes,
 	.judge = judge,
 };
