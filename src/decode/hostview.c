@@ -135,11 +135,30 @@ static void decode_rivals(struct vh_decoder *d)
 	}
 }
 
+/* The release is the second line of host.uname: "6.1.0-28-amd64". */
+static void decode_kernel(struct vh_decoder *d)
+{
+	struct vh_str rest = vh_seek_text(&d->in, "host.uname", "", VH_N_ROUND), line, part;
+	int *kernel = d->m->host.kernel;
+	uint64_t number;
+
+	kernel[0] = kernel[1] = -1;
+	if (!vh_next_line(&rest, &line) || !vh_next_line(&rest, &line))
+		return;
+	for (int i = 0; i < 2; i++) {
+		if (!vh_next_part(&line, '.', &part) || !vh_parse_u64(part, 10, &number) ||
+			number > 10000)
+			return;
+		kernel[i] = (int)number;
+	}
+}
+
 void vh_decode_host(struct vh_decoder *d)
 {
 	struct vh_host_view *h = &d->m->host;
 	struct vh_cpu_set online = {{0}};
 
+	decode_kernel(d);
 	h->cpu_pressure_avg10 = NAN;
 	vh_pressure_some_avg10(
 		vh_seek_window(&d->in, "host.pressure.cpu", ""), &h->cpu_pressure_avg10);

@@ -220,6 +220,7 @@ struct vh_rival { /* a thread of the host that competes for a vCPU's CPU */
 struct vh_host_view {
 	double cpu_pressure_avg10; /* NAN unknown */
 	int cpus;                  /* online; 0 unknown */
+	int kernel[2];             /* major, minor of its kernel; -1 unknown */
 	struct vh_rival *rivals;
 	size_t n_rivals;
 };

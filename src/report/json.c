@@ -176,6 +176,35 @@ static struct json_object *not_seen(const struct vh_verdict *v)
 	return array;
 }
 
+static struct json_object *encryption(const struct vh_model *m)
+{
+	const struct vh_conf_view *c = &m->conf;
+	struct json_object *o;
+	vh_auto_buf struct vh_buf policy = {0};
+
+	if (m->confidential == VH_CONF_NONE && c->source == VH_CONF_BY_NOBODY)
+		return NULL;
+	o = json_object_new_object();
+	int debug = c->has_policy ? vh_conf_debug_allowed(m->confidential, c->policy) : -1;
+
+	vh_json_put_text(o, "told_by", vh_conf_source_name(c->source));
+	vh_report_put(o, "object", c->object);
+	if (c->has_policy)
+		vh_report_put_hex(o, "policy", c->policy);
+	else
+		json_object_object_add(o, "policy", NULL);
+	if (c->has_policy)
+		vh_conf_policy_text(m->confidential, c->policy, &policy);
+	vh_report_put(o, "policy_text", policy.len ? vh_buf_str(&policy) : NULL);
+	json_object_object_add(
+		o, "debugging_allowed", debug < 0 ? NULL : json_object_new_boolean(debug));
+	vh_report_put(o, "launch", c->launch);
+	vh_report_put_known(o, "api_major", c->api_major);
+	vh_report_put_known(o, "api_minor", c->api_minor);
+	vh_report_put_known(o, "build", c->build);
+	return o;
+}
+
 static struct json_object *vm(const struct vh_model *m)
 {
 	const struct vh_vm *vm = m->vm;
@@ -191,6 +220,7 @@ static struct json_object *vm(const struct vh_model *m)
 	vh_json_put_text(o, "vmm", vh_vmm_name(vm->vmm));
 	vh_json_put_text(o, "accel", vh_accel_name(vm->accel));
 	vh_json_put_text(o, "confidential", vh_conf_kind_name(m->confidential));
+	json_object_object_add(o, "encryption", encryption(m));
 	vh_report_put(o, "machine", vm->machine);
 	vh_json_put_bool(libvirt, "managed", vm->libvirt.managed);
 	vh_report_put(libvirt, "uri", vm->libvirt.uri);

@@ -26,75 +26,131 @@ static void put_segment(struct json_object *o, const char *key, const struct vh_
 	json_object_object_add(o, key, segment);
 }
 
-static void put_general(struct json_object *o, const struct vh_registers *r)
+/* What is not visible is null, whatever the dump says: a zero there is none of the guest's. */
+static void put_hex_if(struct json_object *o, const char *key, uint64_t value, bool seen)
+{
+	if (seen)
+		vh_report_put_hex(o, key, value);
+	else
+		json_object_object_add(o, key, NULL);
+}
+
+static void put_general(struct json_object *o, const struct vh_registers *r, enum vh_regime regime)
 {
 	const struct {
 		const char *key;
 		uint64_t value;
+		enum vh_reg_class reg;
 	} rows[] = {
-		{"rip", r->rip},
-		{"rflags", r->rflags},
-		{"cr0", r->cr0},
-		{"cr2", r->cr2},
-		{"cr3", r->cr3},
-		{"cr4", r->cr4},
-		{"efer", r->efer},
-		{"rax", r->rax},
-		{"rbx", r->rbx},
-		{"rcx", r->rcx},
-		{"rdx", r->rdx},
-		{"rsi", r->rsi},
-		{"rdi", r->rdi},
-		{"rbp", r->rbp},
-		{"rsp", r->rsp},
-		{"gdt_base", r->gdt_base},
-		{"gdt_limit", r->gdt_limit},
-		{"idt_base", r->idt_base},
-		{"idt_limit", r->idt_limit},
+		{"rip", r->rip, VH_REG_RIP},
+		{"rflags", r->rflags, VH_REG_RFLAGS},
+		{"cr0", r->cr0, VH_REG_CR0},
+		{"cr2", r->cr2, VH_REG_CR2},
+		{"cr3", r->cr3, VH_REG_CR3},
+		{"cr4", r->cr4, VH_REG_CR4},
+		{"efer", r->efer, VH_REG_EFER},
+		{"rax", r->rax, VH_REG_ARGUMENTS},
+		{"rbx", r->rbx, VH_REG_ARGUMENTS},
+		{"rcx", r->rcx, VH_REG_ARGUMENTS},
+		{"rdx", r->rdx, VH_REG_ARGUMENTS},
+		{"rsi", r->rsi, VH_REG_ARGUMENTS},
+		{"rdi", r->rdi, VH_REG_GENERAL},
+		{"rbp", r->rbp, VH_REG_GENERAL},
+		{"rsp", r->rsp, VH_REG_GENERAL},
+		{"gdt_base", r->gdt_base, VH_REG_SEGMENTS},
+		{"gdt_limit", r->gdt_limit, VH_REG_SEGMENTS},
+		{"idt_base", r->idt_base, VH_REG_SEGMENTS},
+		{"idt_limit", r->idt_limit, VH_REG_SEGMENTS},
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++)
-		vh_report_put_hex(o, rows[i].key, rows[i].value);
+		put_hex_if(o, rows[i].key, rows[i].value,
+			vh_trust_of(regime, rows[i].reg) != VH_TRUST_HIDDEN);
 	for (int i = 0; i < 8; i++) {
 		char key[8];
 
 		snprintf(key, sizeof(key), "r%d", i + 8);
-		if (r->is_64bit)
-			vh_report_put_hex(o, key, r->r[i]);
-		else
-			json_object_object_add(o, key, NULL);
+		put_hex_if(o, key, r->r[i],
+			r->is_64bit && vh_trust_of(regime, VH_REG_GENERAL) != VH_TRUST_HIDDEN);
 	}
 }
 
-static void put_decoded(struct json_object *o, const struct vh_registers *r)
+static void put_segments(struct json_object *o, const struct vh_registers *r, bool seen)
 {
-	vh_json_put_text(o, "stage", vh_stage_name(vh_stage_of(r)));
-	vh_json_put_text(o, "mode", vh_registers_mode(r));
-	vh_report_put_hex(o, "linear_rip", vh_registers_linear_rip(r));
-	vh_json_put_bool(o, "interrupts_on", vh_registers_if(r));
-	vh_json_put_i64(o, "cpl", r->cpl);
-	vh_json_put_bool(o, "hlt", r->hlt);
-	vh_json_put_bool(o, "smm", r->smm);
-	put_names(o, "rflags_names", r->rflags, vh_rflags_text);
-	put_names(o, "cr0_names", r->cr0, vh_cr0_text);
-	put_names(o, "cr4_names", r->cr4, vh_cr4_text);
-	put_names(o, "efer_names", r->efer, vh_efer_text);
+	const struct {
+		const char *key;
+		const struct vh_segment *s;
+	} rows[] = {{"es", &r->es}, {"cs", &r->cs}, {"ss", &r->ss}, {"ds", &r->ds}, {"fs", &r->fs},
+		{"gs", &r->gs}, {"ldt", &r->ldt}, {"tr", &r->tr}};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++)
+		if (seen)
+			put_segment(o, rows[i].key, rows[i].s);
+		else
+			json_object_object_add(o, rows[i].key, NULL);
 }
 
-static struct json_object *registers(const struct vh_registers *r)
+/* What follows from registers of which some are not the guest's is null too. */
+static void put_decoded(struct json_object *o, const struct vh_registers *r, enum vh_regime regime)
+{
+	bool controls = vh_trust_of(regime, VH_REG_CR0) == VH_TRUST_CURRENT;
+	bool all = regime == VH_REGIME_PLAIN;
+	struct vh_registers shown = all ? *r : vh_registers_of_controls(r->cr0, r->cr4, r->efer);
+
+	vh_json_put_text(
+		o, "stage", vh_stage_name(controls ? vh_stage_of(&shown) : VH_STAGE_UNKNOWN));
+	vh_json_put_text(o, "stage_doubt", controls ? vh_stage_doubt(&shown) : NULL);
+	vh_json_put_text(o, "mode", all ? vh_registers_mode(r) : NULL);
+	put_hex_if(o, "linear_rip", vh_registers_linear_rip(r), all);
+	json_object_object_add(
+		o, "interrupts_on", all ? json_object_new_boolean(vh_registers_if(r)) : NULL);
+	vh_report_put_known(o, "cpl", all ? (int64_t)r->cpl : -1);
+	json_object_object_add(o, "hlt",
+		vh_trust_of(regime, VH_REG_HLT) == VH_TRUST_CURRENT
+			? json_object_new_boolean(r->hlt)
+			: NULL);
+	json_object_object_add(o, "smm", all ? json_object_new_boolean(r->smm) : NULL);
+	put_names(o, "rflags_names", all ? r->rflags : 0, vh_rflags_text);
+	put_names(o, "cr0_names", controls ? r->cr0 : 0, vh_cr0_text);
+	put_names(o, "cr4_names", controls ? r->cr4 : 0, vh_cr4_text);
+	put_names(o, "efer_names", controls ? r->efer : 0, vh_efer_text);
+}
+
+static struct json_object *registers(const struct vh_registers *r, enum vh_regime regime)
 {
 	struct json_object *o = json_object_new_object();
 
-	put_general(o, r);
-	put_segment(o, "es", &r->es);
-	put_segment(o, "cs", &r->cs);
-	put_segment(o, "ss", &r->ss);
-	put_segment(o, "ds", &r->ds);
-	put_segment(o, "fs", &r->fs);
-	put_segment(o, "gs", &r->gs);
-	put_segment(o, "ldt", &r->ldt);
-	put_segment(o, "tr", &r->tr);
-	put_decoded(o, r);
+	put_general(o, r, regime);
+	put_segments(o, r, vh_trust_of(regime, VH_REG_SEGMENTS) != VH_TRUST_HIDDEN);
+	put_decoded(o, r, regime);
+	return o;
+}
+
+static struct json_object *trust(enum vh_regime regime)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (int i = 0; i < VH_N_REG_CLASS; i++)
+		vh_json_put_text(o, vh_reg_class_name((enum vh_reg_class)i),
+			vh_trust_name(vh_trust_of(regime, (enum vh_reg_class)i)));
+	return o;
+}
+
+static struct json_object *last_event(const struct vh_residue *e)
+{
+	struct json_object *o;
+
+	if (e->kind == VH_RESIDUE_NONE)
+		return NULL;
+	o = json_object_new_object();
+	vh_json_put_text(o, "kind", vh_residue_name(e->kind));
+	vh_json_put_bool(o, "sure", e->sure);
+	put_hex_if(o, "msr", e->msr, e->kind == VH_RESIDUE_MSR);
+	put_hex_if(o, "value", e->value,
+		e->kind == VH_RESIDUE_MSR || e->kind == VH_RESIDUE_PORT ||
+			e->kind == VH_RESIDUE_TSC);
+	put_hex_if(o, "leaf", e->leaf, e->kind == VH_RESIDUE_CPUID && e->leaf != UINT64_MAX);
+	vh_report_put(o, "text", e->text);
 	return o;
 }
 
@@ -102,7 +158,7 @@ static struct json_object *glimpses(const struct vh_vcpu *cpu)
 {
 	struct json_object *array = json_object_new_array();
 
-	for (unsigned i = 0; i < cpu->n_glimpses; i++) {
+	for (unsigned i = 0; cpu->regs_are_guest && i < cpu->n_glimpses; i++) {
 		struct json_object *o = json_object_new_object();
 
 		vh_report_put_hex(o, "rip", cpu->glimpses[i].rip);
@@ -147,12 +203,16 @@ struct json_object *vh_report_vcpu(const struct vh_vcpu *cpu)
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(cpu->regs); i++)
 		if (cpu->regs[i].valid)
-			json_object_array_add(dumps, registers(&cpu->regs[i]));
+			json_object_array_add(dumps, registers(&cpu->regs[i], cpu->regime));
 	vh_json_put_i64(o, "index", cpu->index);
 	vh_report_put_known(o, "tid", cpu->thread ? cpu->thread->tid : -1);
 	vh_report_put(o, "qom_path", cpu->qom_path);
 	vh_json_put_text(o, "registers_status", vh_status_name(cpu->regs_status));
 	vh_json_put_bool(o, "registers_are_guest", cpu->regs_are_guest);
+	vh_json_put_text(o, "registers_regime", vh_regime_name(cpu->regime));
+	vh_report_put(o, "registers_why", cpu->regs_are_guest ? NULL : cpu->regime_why);
+	json_object_object_add(o, "registers_trust", trust(cpu->regime));
+	json_object_object_add(o, "last_event", last_event(&cpu->residue));
 	json_object_object_add(o, "registers", dumps);
 	json_object_object_add(o, "glimpses", glimpses(cpu));
 	json_object_object_add(o, "code", code(cpu));

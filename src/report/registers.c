@@ -80,6 +80,54 @@ static void add_code(struct vh_view_section *s, const struct vh_vcpu *cpu)
 		vh_view_line(s, "%.*s", (int)line.n, line.s);
 }
 
+/* --- Of an encrypted guest: only what is known to be something ---------------------------------
+ */
+
+static void trusted_line(struct vh_view_section *s, const struct vh_vcpu *cpu,
+	enum vh_reg_class reg, const char *name, uint64_t value,
+	void (*names)(uint64_t value, struct vh_buf *out))
+{
+	enum vh_trust trust = vh_trust_of(cpu->regime, reg);
+	vh_auto_buf struct vh_buf text = {0};
+
+	if (trust == VH_TRUST_HIDDEN) {
+		vh_view_line(s, "%-7s %-16s  [%s]", name, "-", vh_trust_title(trust));
+		return;
+	}
+	if (names && trust == VH_TRUST_CURRENT)
+		names(value, &text);
+	vh_view_line(s, "%-7s %016" PRIx64 "  [%s]%s%s", name, value, vh_trust_title(trust),
+		text.len ? "  " : "", vh_buf_str(&text));
+}
+
+static void add_trusted(struct vh_view_section *s, const struct vh_vcpu *cpu)
+{
+	const struct vh_registers *r = &cpu->regs[cpu->regs[1].valid ? 1 : 0];
+	struct vh_registers shown = vh_registers_of_controls(r->cr0, r->cr4, r->efer);
+	const char *doubt = vh_stage_doubt(&shown);
+
+	if (vh_trust_of(cpu->regime, VH_REG_CR0) == VH_TRUST_CURRENT)
+		vh_view_line(s, "%s%s%s%s", vh_stage_title(vh_stage_of(&shown)),
+			r->hlt ? ", halted (HLT)" : "", doubt ? "; less sure: " : "",
+			doubt ? doubt : "");
+	if (cpu->residue.kind != VH_RESIDUE_NONE)
+		vh_view_line(s, "its last own event: %s", cpu->residue.text);
+	trusted_line(s, cpu, VH_REG_CR0, "CR0", r->cr0, vh_cr0_text);
+	trusted_line(s, cpu, VH_REG_CR4, "CR4", r->cr4, vh_cr4_text);
+	trusted_line(s, cpu, VH_REG_EFER, "EFER", r->efer, vh_efer_text);
+	trusted_line(s, cpu, VH_REG_ARGUMENTS, "RAX", r->rax, NULL);
+	trusted_line(s, cpu, VH_REG_ARGUMENTS, "RBX", r->rbx, NULL);
+	trusted_line(s, cpu, VH_REG_ARGUMENTS, "RCX", r->rcx, NULL);
+	trusted_line(s, cpu, VH_REG_ARGUMENTS, "RDX", r->rdx, NULL);
+	trusted_line(s, cpu, VH_REG_ARGUMENTS, "RSI", r->rsi, NULL);
+	trusted_line(s, cpu, VH_REG_RIP, "RIP", r->rip, NULL);
+	trusted_line(s, cpu, VH_REG_RFLAGS, "RFLAGS", r->rflags, NULL);
+	trusted_line(s, cpu, VH_REG_CR2, "CR2", r->cr2, NULL);
+	trusted_line(s, cpu, VH_REG_CR3, "CR3", r->cr3, NULL);
+	vh_view_line(s, "RDI, RBP, RSP, R8 to R15, segments and tables [%s]",
+		vh_trust_title(vh_trust_of(cpu->regime, VH_REG_SEGMENTS)));
+}
+
 void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu)
 {
 	struct vh_view_section *s;
@@ -93,12 +141,14 @@ void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu)
 	}
 	s = vh_view_add(v, "registers", VH_VIEW_LINES, "vCPU %d%s", cpu->index,
 		cpu->regs_are_guest ? "" : ": NOT the guest's registers (the guest is encrypted)");
-	/* What the dump of an encrypted guest would decode to means nothing. */
-	if (cpu->regs_are_guest)
-		add_state(s, &cpu->regs[0]);
-	add_values(s, &cpu->regs[0]);
-	if (!cpu->regs_are_guest)
+	if (!cpu->regs_are_guest) {
+		if (cpu->regime_why)
+			vh_view_line(s, "%s", cpu->regime_why);
+		add_trusted(s, cpu);
 		return;
+	}
+	add_state(s, &cpu->regs[0]);
+	add_values(s, &cpu->regs[0]);
 	add_glimpses(s, cpu);
 	add_code(s, cpu);
 }

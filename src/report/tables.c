@@ -279,11 +279,39 @@ static void add_evidence(struct vh_view *v, const struct vh_case *c)
 	}
 }
 
+static void add_confidential(struct vh_view *v, const struct vh_model *m)
+{
+	const struct vh_conf_view *c = &m->conf;
+	struct vh_view_section *s = vh_view_add(v, "encryption", VH_VIEW_LINES, "Encryption");
+	vh_auto_buf struct vh_buf policy = {0};
+
+	if (m->confidential == VH_CONF_NONE && c->source == VH_CONF_BY_NOBODY)
+		return;
+	vh_view_line(s, "%s%s%s%s, as told by %s", vh_conf_title(m->confidential),
+		c->object ? " (" : "", c->object ? c->object : "", c->object ? ")" : "",
+		vh_conf_source_title(c->source));
+	if (c->has_policy) {
+		vh_conf_policy_text(m->confidential, c->policy, &policy);
+		vh_view_line(s, "policy %" PRIx64 ": %s", c->policy, vh_buf_str(&policy));
+	}
+	if (c->launch)
+		vh_view_line(s, "launch: %s", c->launch);
+	if (c->api_major >= 0)
+		vh_view_line(s, "firmware of the platform: API %d.%d, build %d", c->api_major,
+			c->api_minor, c->build);
+	const char *registers =
+		vh_trust_without_dump(m->confidential, m->monitor.version, m->host.kernel);
+
+	if (registers)
+		vh_view_line(s, "registers: %s", registers);
+}
+
 void vh_view_add_tables(struct vh_view *v, const struct vh_report *r)
 {
 	const struct vh_model *m = r->model;
 
 	add_threads(v, m);
+	add_confidential(v, m);
 	if (m->exits)
 		vh_view_add_exits(v, m->exits);
 	for (size_t i = 0; i < m->n_vcpus; i++)

@@ -195,22 +195,29 @@ static void add_ruled_out(struct vh_view *v, const struct vh_report *r)
 	}
 }
 
+/* A cause that the report does not give as the answer: what speaks for it most, and against it. */
+static void add_other(
+	struct vh_view_section *s, const struct vh_report *r, const struct vh_cause *cause)
+{
+	const struct vh_fact *against = cause->n_against ? cause->against[0] : NULL;
+	const char *limit = cause->n_limits ? cause->limits[0] : NULL;
+
+	vh_view_line(s, "%s (%s, %s)%s%s%s%s%s%s", cause->title, cause->rule->id,
+		vh_confidence_name(cause->confidence), cause->n_for ? ": " : "",
+		cause->n_for ? cause->for_[0]->text : "", against ? "; against it: " : "",
+		against ? against->text : "", limit ? "; no surer: " : "", limit ? limit : "");
+	if (cause->n_for)
+		s->items[s->n_items - 1].sources = vh_view_sources(r->c, cause->for_[0]);
+}
+
 static void add_others(struct vh_view *v, const struct vh_report *r)
 {
 	struct vh_view_section *s =
 		vh_view_add(v, "others", VH_VIEW_ITEMS, "Other possible causes");
 
-	for (size_t i = 0; i < r->verdict->n_causes; i++) {
-		const struct vh_cause *cause = r->verdict->causes[i];
-
-		if (cause == r->verdict->cause)
-			continue;
-		vh_view_line(s, "%s (%s, %s)%s%s", cause->title, cause->rule->id,
-			vh_confidence_name(cause->confidence), cause->n_for ? ": " : "",
-			cause->n_for ? cause->for_[0]->text : "");
-		if (cause->n_for)
-			s->items[s->n_items - 1].sources = vh_view_sources(r->c, cause->for_[0]);
-	}
+	for (size_t i = 0; i < r->verdict->n_causes; i++)
+		if (r->verdict->causes[i] != r->verdict->cause)
+			add_other(s, r, r->verdict->causes[i]);
 }
 
 static void add_not_seen(struct vh_view *v, const struct vh_report *r)
@@ -288,7 +295,7 @@ static void put_vmm(struct vh_buf *out, const struct vh_model *m)
 	if (m->vm->libvirt.managed || m->vm->libvirt.answered)
 		put_part(out, "libvirt %s", m->vm->libvirt.uri ? m->vm->libvirt.uri : "domain");
 	if (m->confidential != VH_CONF_NONE)
-		put_part(out, "encrypted (%s)", vh_conf_kind_name(m->confidential));
+		put_part(out, "encrypted (%s)", vh_conf_title(m->confidential));
 }
 
 static char *identity(const struct vh_report *r)

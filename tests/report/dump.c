@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "tests/unit/report/hand.h"
+#include "tests/unit/seedcase.h"
 
 static void dump(struct vh_report *r)
 {
@@ -102,6 +103,10 @@ int main(void)
 	dump(hand_report("web-07"));
 	dump_case(vh_case_new(vh_vm_new()));
 	dump_case(case_new(4));
+	dump_case(seed((struct seed){.two_looks = true,
+		.query_sev = "{\"enabled\": true, \"api-major\": 1, \"api-minor\": 51, "
+			     "\"build-id\": 3, \"policy\": 5, \"state\": \"run\\u001bning\"}"}));
+	dump_case(seed((struct seed){.reset_dump = true}));
 	dump_case(encrypted());
 	dump_case(odd());
 	dump_case(traced());

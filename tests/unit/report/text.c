@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The report as text, letter by letter. */
 #include "tests/unit/report/hand.h"
+#include "tests/unit/seedcase.h"
 #include "tests/unit/test.h"
 
 static char *text_of(const struct vh_report *r, struct vh_text_options options)
@@ -299,11 +300,42 @@ static void an_encrypted_guest_s_registers_are_not_taken_for_its(void **state VH
 	r->facts->model = r->model;
 	vh_auto_free char *text = text_of(r, (struct vh_text_options){.verbose = true});
 
-	assert_non_null(strstr(text, "encrypted (sev-es)"));
+	assert_non_null(strstr(text, "encrypted (SEV-ES)"));
 	assert_non_null(
 		strstr(text, "\nvCPU 0: NOT the guest's registers (the guest is encrypted)\n"));
 	assert_null(strstr(text, "interrupts off"));
 	assert_null(strstr(text, "Linux (64-bit)"));
+	vh_report_free(r);
+}
+
+/* Each register is current, left over, or not visible; a zero of the dump is no value. */
+static void the_seed_s_registers_one_by_one(void **state VH_UNUSED)
+{
+	struct vh_report *r = vh_report_new(seed((struct seed){.query_sev = NULL}));
+	vh_auto_free char *text =
+		text_of(r, (struct vh_text_options){.verbose = true, .width = 400});
+	static const char *const lines[] = {
+		"web-07: hung: the guest hangs in UEFI firmware",
+		"\n  CR0     0000000080010033  [current]  PE MP ET NE WP PG\n",
+		"\n  EFER    0000000000000d00  [current]  LME LMA NXE\n",
+		"\n  RAX     00000000fee00900  [left by the last event that the guest asked for]\n",
+		"\n  RIP     -                 [not visible]\n",
+		"\n  CR3     -                 [not visible]\n",
+		"its last own event: an access to IA32_APIC_BASE = fee00900: base fee00000, on, "
+		"boot CPU",
+		"R8 to R15, segments and tables [not visible]\n",
+		"SEV-ES, as told by the form of the register dump alone\n",
+		"firmware-polls-device",
+		"(firmware-exception-deadlock, possible): ",
+		"(firmware-waits-for-aps, possible): ",
+		"against it: behind its access to IA32_APIC_BASE",
+		"0x402",
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(lines); i++)
+		if (!strstr(text, lines[i]))
+			fail_msg("\"%s\" is not in:\n%s", lines[i], text);
+	assert_null(strstr(text, "RIP     0000"));
 	vh_report_free(r);
 }
 
@@ -336,6 +368,7 @@ int main(void)
 		cmocka_unit_test(colour_only_when_asked),
 		cmocka_unit_test(registers_are_decoded_beside_the_raw_value),
 		cmocka_unit_test(an_encrypted_guest_s_registers_are_not_taken_for_its),
+		cmocka_unit_test(the_seed_s_registers_one_by_one),
 		cmocka_unit_test(nothing_empty_is_printed),
 	};
 
