@@ -55,6 +55,14 @@ static enum vh_conf_kind kind_of_sev(struct vh_session *s, const char *path)
 	return VH_CONF_SEV_ES;
 }
 
+/* What else it allows, for people; nothing hangs on it. */
+static void ask_policy(struct vh_session *s, const char *path, const char *property)
+{
+	vh_auto_qmp_answer struct vh_qmp_answer a = {0};
+
+	ask_property(s, path, property, &a);
+}
+
 /* Which kind of confidential guest this is: of an encrypted one much must not be asked. */
 static void follow_confidential(struct vh_session *s)
 {
@@ -82,6 +90,8 @@ static void follow_confidential(struct vh_session *s)
 			kind = types[i].kind;
 	if (vh_streq(name, "sev-guest"))
 		kind = kind_of_sev(s, path);
+	else if (kind == VH_CONF_SEV_SNP || kind == VH_CONF_TDX)
+		ask_policy(s, path, kind == VH_CONF_TDX ? "attributes" : "policy");
 	vh_outlook_add_confidential(&s->outlook, kind);
 }
 
@@ -312,6 +322,7 @@ static void identify(struct vh_session *s)
 	vh_auto_json struct json_object *cpus = answer_of(s, "qmp.query-cpus-fast");
 
 	learn_version(s, version);
+	vh_outlook_add_version(&s->outlook, s->major, s->minor);
 	learn_vcpus(s, cpus);
 }
 

@@ -368,6 +368,7 @@ void vh_outlook_add_confidential(struct vh_outlook *o, enum vh_conf_kind kind)
 {
 	if (kind == VH_CONF_NONE)
 		return;
+	o->confidential = kind;
 	vh_outlook_object(o, VH_NEED_MEMORY,
 		"the guest's memory is encrypted (%s): what is read there is ciphertext",
 		vh_conf_kind_name(kind));
@@ -379,7 +380,25 @@ void vh_outlook_add_confidential(struct vh_outlook *o, enum vh_conf_kind kind)
 	if (kind == VH_CONF_SEV || kind == VH_CONF_SEV_ES || kind == VH_CONF_SEV_SNP) {
 		free(o->against[VH_NEED_SEV]);
 		o->against[VH_NEED_SEV] = NULL;
+	} else {
+		/* Whatever was told before: query-sev on a TDX guest may abort QEMU
+		 * (target/i386/sev.c, sev_get_info casts the object whatever it is). */
+		vh_outlook_object(o, VH_NEED_SEV, "the guest is no SEV guest");
 	}
+}
+
+/*
+ * KVM refuses the registers of a SEV-ES guest (-EINVAL) on some kernels (from Linux 6.10 on, and
+ * where that was backported). QEMU up to 8.1 goes on then (accel/kvm/kvm-all.c,
+ * do_kvm_cpu_synchronize_state ignores the error); what it gets otherwise are CR0, CR4, EFER and
+ * the last own event of the guest.
+ */
+void vh_outlook_add_version(struct vh_outlook *o, uint64_t major, uint64_t minor)
+{
+	if (o->confidential != VH_CONF_SEV_ES || !major || major > 8 || (major == 8 && minor > 1))
+		return;
+	free(o->against[VH_NEED_REGISTERS]);
+	o->against[VH_NEED_REGISTERS] = NULL;
 }
 
 void vh_outlook_add_run_state(struct vh_outlook *o, const char *run_state)

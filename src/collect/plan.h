@@ -13,7 +13,7 @@ enum vh_need {
 	VH_NEED_MAIN,      /* its main thread is not blocked */
 	VH_NEED_IOTHREADS, /* no I/O thread is blocked (it may hold a drive's lock) */
 	VH_NEED_VCPUS,     /* every vCPU thread can leave the guest and serve a request */
-	VH_NEED_REGISTERS, /* a register query is safe, and gives the guest's registers */
+	VH_NEED_REGISTERS, /* a register query is safe, and gives something of the guest */
 	VH_NEED_MEMORY,    /* guest memory is not encrypted */
 	VH_NEED_ACCESS,    /* we can read the VM's memory from here */
 	VH_NEED_X86,
@@ -29,6 +29,7 @@ enum vh_need {
 /* Why a need is not met, as a clause for people; NULL where it is. */
 struct vh_outlook {
 	char *against[VH_N_NEEDS];
+	enum vh_conf_kind confidential;
 };
 /* From the newest passive look of the case, and its VM. */
 void vh_outlook_take(struct vh_outlook *o, const struct vh_case *c);
@@ -39,6 +40,9 @@ void vh_outlook_object(struct vh_outlook *o, enum vh_need need, const char *fmt,
 
 /* What is learned from the monitor itself. */
 void vh_outlook_add_confidential(struct vh_outlook *o, enum vh_conf_kind kind);
+/* QEMU's version, where it is known: a register query of a SEV-ES guest, which KVM may refuse,
+ * stops the VM from 8.2 on; older ones ignore the refusal. */
+void vh_outlook_add_version(struct vh_outlook *o, uint64_t major, uint64_t minor);
 void vh_outlook_add_run_state(struct vh_outlook *o, const char *run_state);
 /* mountinfo as in /proc/PID/mountinfo, whole; NULL: it could not be read. */
 #define VH_PICTURE_DIRECTORY "/tmp" /* where QEMU may be asked to write its screen to */

@@ -267,8 +267,13 @@ static bool from_query_sev(struct vh_decoder *d)
 	take_sev_info(&m->conf, info);
 	if (vh_json_u64(info, snp ? "snp-policy" : "policy", &policy))
 		take_policy(&m->conf, policy);
-	if (m->conf.source == VH_CONF_BY_MONITOR)
+	if (m->conf.source == VH_CONF_BY_MONITOR) {
+		/* Its policy may have been told here alone. */
+		if (!snp && vh_streq(m->conf.object, "sev-guest"))
+			m->confidential =
+				vh_conf_of_type("sev-guest", m->conf.has_policy, m->conf.policy);
 		return true;
+	}
 	take(m,
 		vh_conf_of_type(
 			snp ? "sev-snp-guest" : "sev-guest", m->conf.has_policy, m->conf.policy),

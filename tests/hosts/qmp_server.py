@@ -21,6 +21,9 @@ NUMBERth occurrence on (1 without) it is answered by BEHAVIOUR:
   io-error      query-status of a VM that an I/O error paused
   slow          the answer, 200 ms late              bytes        the answer, a byte at a time
 
+A script may have "forbidden": commands and HMP lines that must never be asked of such a VM. One
+that is asked all the same is written to SOCKET.forbidden, and the server dies as QEMU might.
+
 Prints "ready" when it listens. Ends when standard input does.
 """
 import json
@@ -32,8 +35,9 @@ import time
 
 
 class Server:
-    def __init__(self, script, behaviours):
+    def __init__(self, script, behaviours, path=None):
         self.script = script
+        self.forbidden = path + ".forbidden" if path else None
         self.behaviours = {}
         self.seen = {}
         for text in behaviours:
@@ -46,10 +50,18 @@ class Server:
         name, first = self.behaviours.get(key, ("", 1))
         return name if self.seen[key] >= first else ""
 
+    def refuse_forbidden(self, asked):
+        if asked not in self.script.get("forbidden", []):
+            return
+        with open(self.forbidden, "a", encoding="utf-8") as file:
+            file.write(asked + "\n")
+        os._exit(3)
+
     def reply(self, request):
         """The answer to a request, and the key by which a behaviour is looked up."""
         command = request.get("execute", "")
         arguments = request.get("arguments", {})
+        self.refuse_forbidden(arguments.get("command-line", command))
         if command == "qmp_capabilities":
             return {"return": {}}, command
         if command == "human-monitor-command":
@@ -135,7 +147,7 @@ def end_with_stdin():
 def main():
     path, script = sys.argv[1:3]
     with open(script, encoding="utf-8") as file:
-        server = Server(json.load(file), sys.argv[3:])
+        server = Server(json.load(file), sys.argv[3:], path)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(2)

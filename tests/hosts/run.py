@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """run.py VMHANG: diagnoses each captured host, with a scripted monitor at its socket.
 
-expected.json lists the plays: tree, script (tests/hosts/qmp/), answers that replace the script's,
-behaviours (see qmp_server.py), and what must come out. An empty "expect" asks for a report and a fitting
+expected.json lists the plays: tree, script (tests/hosts/qmp/), a scenario of encrypted.json over it, answers
+and HMP texts that replace the script's, what must never be asked (forbidden), behaviours (see qmp_server.py), and what must come out. An empty "expect" asks for a report and a fitting
 exit status alone: there the verdict hangs on how fast a flood is read. Prints a table and, last, the counts.
 """
 import json
@@ -36,7 +36,12 @@ def socket_of(tree, pid):
 def serve(play, tree, pid, scratch):
     """Starts the scripted monitor inside the tree."""
     script = json.loads((HERE / "qmp" / play["script"]).read_text())
-    script["answers"].update(play.get("answers", {}))
+    scenario = json.loads((HERE / "qmp" / "encrypted.json").read_text())[play["scenario"]] \
+        if "scenario" in play else {}
+    for part in (scenario, play):
+        script["answers"].update(part.get("answers", {}))
+        script["hmp"].update(part.get("hmp", {}))
+        script.setdefault("forbidden", []).extend(part.get("forbidden", []))
     path = scratch / "script.json"
     path.write_text(json.dumps(script))
     (tree / "proc" / str(pid) / "root").symlink_to("../..")  # vmhang connects inside the VM's root
@@ -50,9 +55,23 @@ def serve(play, tree, pid, scratch):
     return server
 
 
+def facts_of(report):
+    """What a play may expect of a report."""
+    vcpu = report["vcpus"][0] if report["vcpus"] else {"registers": []}
+    registers = vcpu["registers"][-1] if vcpu["registers"] else {}
+    encryption = report["vm"]["encryption"] or {}
+    event = vcpu.get("last_event") or {}
+    return {"cause": report["verdict"]["cause"], "state": report["verdict"]["state"],
+            "confidence": report["verdict"]["confidence"], "monitor": report["monitor"]["state"],
+            "confidential": report["vm"]["confidential"], "told_by": encryption.get("told_by"),
+            "debugging": encryption.get("debugging_allowed"), "policy": encryption.get("policy"),
+            "launch": encryption.get("launch"), "regime": vcpu.get("registers_regime"),
+            "stage": registers.get("stage"), "rip": registers.get("rip"),
+            "last_event": event.get("kind"), "msr": event.get("msr")}
+
+
 def compare(expected, report, status):
-    got = {"cause": report["verdict"]["cause"], "state": report["verdict"]["state"],
-           "confidence": report["verdict"]["confidence"], "monitor": report["monitor"]["state"]}
+    got = facts_of(report)
     problems = [f"{key} is {got[key]}, not {value}" for key, value in expected.items()
                 if got[key] != value]
     hung = report["verdict"]["hung"]
@@ -86,7 +105,10 @@ def run(vmhang, play):
             if server:
                 server.kill()
                 server.wait()
-        return compare(play["expect"], report, done.returncode)
+        problems, got = compare(play["expect"], report, done.returncode)
+        for path in scratch.rglob("*.forbidden"):
+            problems.append(f"asked what must not be asked: {path.read_text().split()}")
+        return problems, got
 
 
 def main():

@@ -192,6 +192,13 @@ void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts
 {
 	vh_next(j, "vmhang diagnose {name} --save {name}.vmhang",
 		"keep this evidence before anybody restarts the VM");
-	vh_next_monitor(j, facts, "reset", "system_reset",
-		"then reset the guest, which loses what it had not written");
+	/* Its registers are sealed, and cannot be set again: QEMU ends such a VM where it is told
+	 * to reset it (system/runstate.c, cpus_are_resettable; not the newest). */
+	if (vh_fact(facts, VH_FACT_REGISTERS_HIDDEN))
+		vh_next(j, NULL,
+			"then end it and start it anew: most versions of QEMU cannot reset an "
+			"encrypted guest, and end it where they are told to");
+	else
+		vh_next_monitor(j, facts, "reset", "system_reset",
+			"then reset the guest, which loses what it had not written");
 }

@@ -9,10 +9,10 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_firmware_spins(f, &s) || (!s.silent && !said && !cleared))
 		return;
-	vh_for_firmware_spin(j, &s);
 	/* The report prints the APIC's id: CPUID, RDMSR 1b, then an MMIO access that never comes
 	 * out as one. */
 	vh_for(j, VH_STRONG, s.apic);
+	vh_for_firmware_spin(j, &s);
 	vh_for(j, VH_STRONG, cleared);
 	vh_for(j, said && s.silent ? VH_PROOF : VH_STRONG, said);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_FIRMWARE_EXCEPTION));

@@ -346,6 +346,47 @@ static void encrypted_guests(void **state VH_UNUSED)
 		assert_int_equal(allowed(&o, "hmp.info-registers", NULL), rows[i].registers);
 		assert_int_equal(allowed(&o, "qmp.query-sev", NULL), rows[i].sev);
 		vh_outlook_free(&o);
+		/* The machine's object goes before what the command line said of it. */
+		c->vm->confidential = VH_CONF_SEV_ES;
+		vh_outlook_take(&o, c);
+		if (rows[i].kind != VH_CONF_NONE)
+			vh_outlook_add_confidential(&o, rows[i].kind);
+		assert_int_equal(allowed(&o, "qmp.query-sev", NULL),
+			rows[i].sev || rows[i].kind == VH_CONF_NONE);
+		vh_outlook_free(&o);
+		vh_case_free(c);
+	}
+}
+
+/* A refused register query stops the VM from QEMU 8.2 on; of a SEV-ES guest it mostly is not. */
+static void registers_of_sev_es_by_version(void **state VH_UNUSED)
+{
+	static const struct {
+		enum vh_conf_kind kind;
+		uint64_t major, minor;
+		bool allowed;
+	} rows[] = {
+		{VH_CONF_SEV_ES, 0, 0, false},
+		{VH_CONF_SEV_ES, 6, 2, true},
+		{VH_CONF_SEV_ES, 7, 2, true},
+		{VH_CONF_SEV_ES, 8, 1, true},
+		{VH_CONF_SEV_ES, 8, 2, false},
+		{VH_CONF_SEV_ES, 9, 0, false},
+		{VH_CONF_SEV_ES, 10, 0, false},
+		{VH_CONF_SEV_SNP, 7, 2, false},
+		{VH_CONF_TDX, 7, 2, false},
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		struct vh_case *c = healthy();
+		struct vh_outlook o;
+
+		vh_outlook_take(&o, c);
+		vh_outlook_add_confidential(&o, rows[i].kind);
+		vh_outlook_add_version(&o, rows[i].major, rows[i].minor);
+		assert_int_equal(allowed(&o, "hmp.info-registers", NULL), rows[i].allowed);
+		assert_false(allowed(&o, "guest.code", NULL));
+		vh_outlook_free(&o);
 		vh_case_free(c);
 	}
 }
@@ -472,6 +513,7 @@ int main(void)
 		cmocka_unit_test(post_copy),
 		cmocka_unit_test(run_states_of_migration),
 		cmocka_unit_test(encrypted_guests),
+		cmocka_unit_test(registers_of_sev_es_by_version),
 		cmocka_unit_test(a_worker_that_waits_on_storage),
 		cmocka_unit_test(drives_on_file_systems_that_stall),
 		cmocka_unit_test(open_files_on_file_systems_that_stall),
