@@ -58,6 +58,38 @@ int vh_bpf_attach_classic(int program, uint32_t id)
 	return fd;
 }
 
+int vh_bpf_link_iter(int program, pid_t pid)
+{
+	/* union bpf_iter_link_info, of one task; older headers and kernels (before 6.1) lack it. */
+	struct {
+		uint32_t tid, pid, pid_fd, reserved;
+	} task = {.pid = (uint32_t)pid};
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.link_create.prog_fd = (uint32_t)program;
+	attr.link_create.attach_type = BPF_TRACE_ITER;
+	attr.link_create.iter_info = address(&task);
+	attr.link_create.iter_info_len = sizeof(task);
+	int fd = sys_bpf(BPF_LINK_CREATE, &attr);
+
+	if (fd >= 0)
+		return fd;
+	/* All processes then: the program looks at one alone. */
+	attr.link_create.iter_info = 0;
+	attr.link_create.iter_info_len = 0;
+	return sys_bpf(BPF_LINK_CREATE, &attr);
+}
+
+int vh_bpf_open_iter(int link)
+{
+	union bpf_attr attr;
+
+	memset(&attr, 0, sizeof(attr));
+	attr.iter_create.link_fd = (uint32_t)link;
+	return sys_bpf(BPF_ITER_CREATE, &attr);
+}
+
 static int map_command(int command, int map, const void *key, const void *value)
 {
 	union bpf_attr attr;

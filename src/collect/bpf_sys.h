@@ -12,6 +12,11 @@ int vh_bpf_attach_raw(int program, const char *tracepoint);
 /* The same with a classic tracepoint's id. */
 int vh_bpf_attach_classic(int program, uint32_t id);
 
+/* An iterator over the files of a process (BPF_PROG_TYPE_TRACING, iter/task_file): its link, and of
+ * a link a descriptor that runs it when it is read. */
+int vh_bpf_link_iter(int program, pid_t pid);
+int vh_bpf_open_iter(int link);
+
 int vh_bpf_update(int map, const void *key, const void *value);
 int vh_bpf_lookup(int map, const void *key, void *value);
 int vh_bpf_delete(int map, const void *key);

@@ -5,6 +5,7 @@
 
 #include "collect/passive.h"
 #include "collect/tracing.h"
+#include "collect/vcpustate.h"
 
 /* The threads come first: a window lies between their two readings, and what takes longer must not
  * shift them. */
@@ -155,6 +156,8 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	look(host, c, VH_FIRST, &gone);
 	/* Within the window, where it costs no time. */
 	run_collectors(host, c, VH_ONCE, gone);
+	if (!gone)
+		vh_collect_vcpu_state(host, c, options);
 	vh_sleep_until_ns(first_ns + window_ns);
 	vh_tracing_wait(tracing, window_ns);
 	c->window_ns = vh_now_ns() - first_ns;

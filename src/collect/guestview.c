@@ -98,8 +98,7 @@ static bool answered_number(const struct vh_qmp_answer *a, const char *key, uint
 	return vh_parse_u64((struct vh_str){word.s + 2, word.n - 2}, 16, value);
 }
 
-/* Asks for a number; otherwise e tells what QEMU said instead. */
-static bool ask_number(struct vh_session *s, const char *command, uint64_t of, int64_t cpu,
+bool vh_session_ask_number(struct vh_session *s, const char *command, uint64_t of, int64_t cpu,
 	const char *key, struct vh_evidence *e, uint64_t *value)
 {
 	vh_auto_qmp_answer struct vh_qmp_answer a = {0};
@@ -120,8 +119,8 @@ static bool ask_number(struct vh_session *s, const char *command, uint64_t of, i
 	return false;
 }
 
-/* Reads QEMU's memory; otherwise e tells why not. */
-static bool read_hva(struct vh_session *s, uint64_t hva, void *to, size_t n, struct vh_evidence *e)
+bool vh_session_read_hva(
+	struct vh_session *s, uint64_t hva, void *to, size_t n, struct vh_evidence *e)
 {
 	struct vh_deadline step = vh_deadline_min(s->total, vh_deadline_in(s->step_ns));
 	int err;
@@ -141,8 +140,7 @@ static bool read_hva(struct vh_session *s, uint64_t hva, void *to, size_t n, str
 	return !err;
 }
 
-/* Between begin_ns and now. */
-static void set_time(struct vh_session *s, struct vh_evidence *e, int64_t begin_ns)
+void vh_session_set_time(struct vh_session *s, struct vh_evidence *e, int64_t begin_ns)
 {
 	e->at_ns = begin_ns - s->c->began_ns;
 	e->took_ns = vh_now_ns() - begin_ns;
@@ -161,9 +159,9 @@ void vh_session_read_code(struct vh_session *s, const struct vh_vcpu_view *v)
 	struct vh_evidence *e = vh_case_add(
 		s->c, VH_ASKED, "guest.code", subject, "HMP gva2gpa, gpa2hva; process_vm_readv");
 
-	if (ask_number(s, "gva2gpa", begin, v->index, "gpa: ", e, &gpa) &&
-		ask_number(s, "gpa2hva", gpa, v->index, " is ", e, &hva) &&
-		read_hva(s, hva, bytes, n, e)) {
+	if (vh_session_ask_number(s, "gva2gpa", begin, v->index, "gpa: ", e, &gpa) &&
+		vh_session_ask_number(s, "gpa2hva", gpa, v->index, " is ", e, &hva) &&
+		vh_session_read_hva(s, hva, bytes, n, e)) {
 		vh_auto_buf struct vh_buf text = {0};
 
 		vh_buf_printf(&text, "%llx\n", (unsigned long long)begin);
@@ -172,7 +170,7 @@ void vh_session_read_code(struct vh_session *s, const struct vh_vcpu_view *v)
 		vh_buf_putc(&text, '\n');
 		vh_evidence_set_data(e, text.data, text.len);
 	}
-	set_time(s, e, now);
+	vh_session_set_time(s, e, now);
 }
 
 /*
@@ -214,13 +212,14 @@ void vh_session_read_screen(struct vh_session *s)
 	vh_auto_buf struct vh_buf text = {0};
 	uint64_t gpa, hva;
 
-	if (find_vram(s, e, &gpa) && ask_number(s, "gpa2hva", gpa, -1, " is ", e, &hva) &&
-		read_hva(s, hva, vram, VH_VGATEXT_BYTES, e)) {
+	if (find_vram(s, e, &gpa) &&
+		vh_session_ask_number(s, "gpa2hva", gpa, -1, " is ", e, &hva) &&
+		vh_session_read_hva(s, hva, vram, VH_VGATEXT_BYTES, e)) {
 		if (vh_vgatext_decode(vram, VH_VGATEXT_BYTES, &text)) {
 			vh_evidence_set_data(e, vh_buf_str(&text), text.len);
 			vh_evidence_set_number(e, "columns", VH_VGATEXT_COLUMNS);
 		} else
 			vh_evidence_fail(e, VH_ABSENT, 0, "the screen is not in text mode");
 	}
-	set_time(s, e, now);
+	vh_session_set_time(s, e, now);
 }

@@ -363,6 +363,7 @@ static void look_twice(struct vh_session *s)
 
 	ask_turn(s, VH_TURN_SAMPLE, VH_ASKED);
 	ask_turn(s, VH_TURN_ONCE, VH_ASKED);
+	vh_session_read_ghcbs(s);
 	/* What is held does not change. */
 	if (s->running && vh_session_goes_on(s)) {
 		watch_busy(s, began + SAMPLE_GAP_NS);

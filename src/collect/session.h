@@ -70,9 +70,21 @@ struct vh_str vh_session_text(const struct vh_qmp_answer *a);
 struct vh_evidence *vh_session_add(struct vh_session *s, enum vh_round round, const char *source,
 	const char *subject, const char *where, const struct vh_qmp_answer *a);
 
+/* For those that read the guest's memory. HMP `command of` for the number behind key; otherwise e
+ * tells what QEMU said instead. */
+bool vh_session_ask_number(struct vh_session *s, const char *command, uint64_t of, int64_t cpu,
+	const char *key, struct vh_evidence *e, uint64_t *value);
+/* Reads QEMU's memory; otherwise e tells why not. */
+bool vh_session_read_hva(
+	struct vh_session *s, uint64_t hva, void *to, size_t n, struct vh_evidence *e);
+/* Evidence that was read between begin_ns and now. */
+void vh_session_set_time(struct vh_session *s, struct vh_evidence *e, int64_t begin_ns);
 /* guest.code of one vCPU, guest.screen (src/collect/guestview.c). */
 void vh_session_read_code(struct vh_session *s, const struct vh_vcpu_view *v);
 void vh_session_read_screen(struct vh_session *s);
+/* guest.ghcb of the vCPUs of an encrypted guest, by the addresses in trace.vcpu (src/collect/
+ * ghcbview.c); nothing where there are none. */
+void vh_session_read_ghcbs(struct vh_session *s);
 /* guest.screendump (src/collect/screendump.c); the first names what forbids it. */
 void vh_session_object_to_screendump(struct vh_session *s);
 void vh_session_take_screendump(struct vh_session *s);

@@ -44,6 +44,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_counters(&d);
 	vh_decode_exits(&d);
 	vh_decode_monitor(&d);
+	vh_decode_vcpu_state(&d);
 	vh_decode_protected(&d);
 	vh_decode_drives(&d);
 	vh_decode_process(&d);

@@ -12,6 +12,7 @@
 #include "decode/confidential.h"
 #include "decode/devices.h"
 #include "decode/exits.h"
+#include "decode/ghcb.h"
 #include "decode/registers.h"
 #include "decode/residue.h"
 #include "decode/trust.h"
@@ -139,6 +140,20 @@ struct vh_vcpu {
 	bool regs_are_guest;    /* false: encrypted guest, the dump is not the guest's registers */
 	enum vh_regime regime;  /* what its registers mean, one by one (vh_trust_of) */
 	const char *regime_why; /* a sentence; NULL where they are the guest's */
+	struct vh_kvm_state {   /* what KVM keeps of it: trace.vcpu */
+		bool seen;
+		int mp_state;      /* KVM_MP_STATE_* */
+		bool is_protected; /* its state is encrypted */
+		uint64_t cr0, cr4, efer;
+		/* Bits that the guest changes without KVM's knowing: they may be old. */
+		uint64_t cr0_owned, cr4_owned;
+		uint64_t regs[17]; /* RAX RCX RDX RBX RSP RBP RSI RDI R8 .. R15 RIP */
+		bool has_ghcb;
+		uint64_t ghcb_gpa;
+	} kvm_state;
+	bool regs_by_kvm; /* regs are made of that, and not of a dump */
+	bool has_ghcb_page;
+	struct vh_ghcb_page ghcb_page; /* guest.ghcb */
 	struct vh_residue residue; /* of VH_REGIME_GHCB: the last event that the guest asked for */
 	/* Of every valid dump, in order: a busy vCPU is looked at more than twice. */
 	struct vh_glimpse {

@@ -75,32 +75,72 @@ static void reset_state_fact(struct vh_facts *facts)
 	}
 }
 
+/* What the registers of an encrypted guest are from. */
+static void ground_registers(struct vh_facts *facts, struct vh_fact *f, const struct vh_vcpu *v)
+{
+	if (v->regs_by_kvm)
+		vh_fact_ground(facts, f, "trace.vcpu", NULL);
+	else
+		vh_fact_ground(facts, f, "hmp.info-registers", vh_subject_vcpu(v->index).s);
+}
+
 static void event_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 {
 	const struct vh_registers *r = &v->regs[v->regs[1].valid ? 1 : 0];
 	const struct vh_residue *e = &v->residue;
-	struct vh_subject subject = vh_subject_vcpu(v->index);
 
 	if (v->regime != VH_REGIME_GHCB || e->kind == VH_RESIDUE_NONE)
 		return;
-	vh_fact_ground(facts,
+	ground_registers(facts,
 		vh_fact_add(facts, VH_FACT_VCPU_LAST_EVENT, v->index, e->kind,
 			"the last event that vCPU %d asked the host for: %s", v->index, e->text),
-		"hmp.info-registers", subject.s);
+		v);
 	if (e->kind == VH_RESIDUE_MSR && e->msr == 0x1b)
-		vh_fact_ground(facts,
+		ground_registers(facts,
 			vh_fact_add(facts, VH_FACT_VCPU_LAST_APIC_BASE, v->index, (double)e->msr,
 				"behind its access to IA32_APIC_BASE (EAX=%" PRIx64 ") no port "
 				"I/O, MMIO, CPUID or MSR access of vCPU %d came to its end; "
 				"firmware reads it right before it reaches for the local APIC",
 				r->rax, v->index),
-			"hmp.info-registers", subject.s);
-	vh_fact_ground(facts,
+			v);
+	ground_registers(facts,
 		r->hlt ? vh_fact_add(facts, VH_FACT_VCPU_HLT, v->index, 1,
 				 "vCPU %d is halted (HLT=1, which KVM keeps of it)", v->index)
 		       : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, v->index, 1,
 				 "vCPU %d is not halted (HLT=0, which KVM keeps of it)", v->index),
-		"hmp.info-registers", subject.s);
+		v);
+}
+
+/* KVM_MP_STATE_AP_RESET_HOLD of linux/kvm.h: the firmware of a SEV-ES guest parks its other CPUs
+ * there, after it ran on them. */
+#define MP_STATE_AP_RESET_HOLD 9
+
+static void state_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_ghcb_page *page = &v->ghcb_page;
+	vh_auto_buf struct vh_buf text = {0};
+
+	if (v->kvm_state.seen && v->kvm_state.mp_state == MP_STATE_AP_RESET_HOLD)
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_RESET_HOLD, v->index, NAN,
+				"vCPU %d was started by the firmware, and parked again (AP reset "
+				"hold)",
+				v->index),
+			"trace.vcpu", NULL);
+	if (!v->has_ghcb_page)
+		return;
+	vh_ghcb_page_text(page, &text);
+	vh_fact_ground(facts,
+		page->cleared
+			? vh_fact_add(facts, VH_FACT_VCPU_GHCB_CLEARED, v->index, NAN,
+				  "the GHCB page of vCPU %d is all zero: it was cleared for an "
+				  "event, and the event did not come",
+				  v->index)
+			: vh_fact_add(facts, VH_FACT_VCPU_GHCB_LAST, v->index,
+				  (double)page->exit_code,
+				  "the last event in the GHCB page of vCPU %d: %s", v->index,
+				  vh_buf_str(&text)),
+		"guest.ghcb", vh_subject_vcpu(v->index).s);
 }
 
 /* --- How long they ran in all ----------------------------------------------------------------- */
@@ -180,13 +220,13 @@ static void no_kernel_fact(struct vh_facts *facts)
 	if ((r->cr0 & CR0_AM) || (r->efer & EFER_SCE) ||
 		(m->n_vcpus > 1 && !vh_fact(facts, VH_FACT_APS_HARDLY_RAN)))
 		return;
-	vh_fact_ground(facts,
+	ground_registers(facts,
 		vh_fact_add(facts, VH_FACT_NO_KERNEL_RAN, -1, NAN,
 			"no operating system's kernel ever ran: vCPU 0 has CR0.AM=0, EFER.SCE=0, "
 			"CR4.PGE=%d%s",
 			!!(r->cr4 & CR4_PGE),
 			m->n_vcpus > 1 ? ", and the other vCPUs have hardly run" : ""),
-		"hmp.info-registers", "vcpu:0");
+		v);
 }
 
 /* --- Exits, where only a table of them is there ----------------------------------------------- */
@@ -309,6 +349,7 @@ void vh_facts_of_protected(struct vh_facts *facts)
 	lifetime_facts(facts);
 	for (size_t i = 0; i < m->n_vcpus; i++) {
 		event_facts(facts, m->vcpus[i]);
+		state_facts(facts, m->vcpus[i]);
 		if (m->exits)
 			table_facts(facts, m->vcpus[i]);
 	}

@@ -259,14 +259,18 @@ static void stage_fact(struct vh_facts *facts, const struct vh_vcpu *v)
 	enum vh_stage stage = vh_stage_of(&shown);
 	const char *doubt = vh_stage_doubt(&shown);
 
-	if (stage != VH_STAGE_UNKNOWN)
-		add_register_fact(
-			facts, vh_fact_add(facts, VH_FACT_VCPU_STAGE, v->index, stage,
-				       "vCPU %d: %s (CR0=%" PRIx64 " CR4=%" PRIx64 " EFER=%" PRIx64
-				       "%s%s%s)",
-				       v->index, vh_stage_title(stage), r->cr0, r->cr4, r->efer,
-				       v->regs_are_guest ? "" : ", which KVM keeps current of it",
-				       doubt ? "; " : "", doubt ? doubt : ""));
+	if (stage == VH_STAGE_UNKNOWN)
+		return;
+	struct vh_fact *f = vh_fact_add(facts, VH_FACT_VCPU_STAGE, v->index, stage,
+		"vCPU %d: %s (CR0=%" PRIx64 " CR4=%" PRIx64 " EFER=%" PRIx64 "%s%s%s)", v->index,
+		vh_stage_title(stage), r->cr0, r->cr4, r->efer,
+		v->regs_are_guest ? "" : ", which KVM keeps current of it", doubt ? "; " : "",
+		doubt ? doubt : "");
+
+	if (v->regs_by_kvm)
+		vh_fact_ground(facts, f, "trace.vcpu", NULL);
+	else
+		add_register_fact(facts, f);
 }
 
 static void table_fact(struct vh_facts *facts, const struct vh_vcpu *v)

@@ -46,6 +46,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_STRONG, s.apic);
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_GHCB_CLEARED, 0));
 	weigh_others(f, j);
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_RESET_HOLD));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_FIRMWARE_ASSERT));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_FIRMWARE_MMIO_ENCRYPTED));
 	vh_against_firmware_spin(j, f);
