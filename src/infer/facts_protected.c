@@ -114,6 +114,7 @@ static void event_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 /* KVM_MP_STATE_AP_RESET_HOLD of linux/kvm.h: the firmware of a SEV-ES guest parks its other CPUs
  * there, after it ran on them. */
 #define MP_STATE_AP_RESET_HOLD 9
+#define MP_STATE_UNINITIALIZED 1 /* of every CPU but the boot CPU, until an INIT comes */
 
 static void state_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 {
@@ -125,6 +126,13 @@ static void state_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 			vh_fact_add(facts, VH_FACT_VCPU_RESET_HOLD, v->index, NAN,
 				"vCPU %d was started by the firmware, and parked again (AP reset "
 				"hold)",
+				v->index),
+			"trace.vcpu", NULL);
+	if (v->index > 0 && v->kvm_state.seen && v->kvm_state.mp_state == MP_STATE_UNINITIALIZED)
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_AP_UNINITIALIZED, v->index, NAN,
+				"no start (INIT, SIPI) has reached vCPU %d since its last reset: "
+				"KVM has it as not initialised",
 				v->index),
 			"trace.vcpu", NULL);
 	if (!v->has_ghcb_page)

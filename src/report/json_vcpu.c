@@ -196,6 +196,47 @@ static struct json_object *code(const struct vh_vcpu *cpu)
 	return o;
 }
 
+/* linux/kvm.h, KVM_MP_STATE_* of x86; NULL: another number. */
+static const char *mp_state_name(int state)
+{
+	static const char *const names[] = {[0] = "runnable",
+		[1] = "uninitialized",
+		[2] = "init-received",
+		[3] = "halted",
+		[4] = "sipi-received",
+		[9] = "ap-reset-hold"};
+
+	return state >= 0 && (size_t)state < VH_ARRAY_SIZE(names) ? names[state] : NULL;
+}
+
+static struct json_object *kvm_state(const struct vh_kvm_state *s)
+{
+	if (!s->seen)
+		return NULL;
+	struct json_object *o = json_object_new_object();
+
+	vh_json_put_i64(o, "mp_state", s->mp_state);
+	vh_json_put_text(o, "mp_state_name", mp_state_name(s->mp_state));
+	vh_json_put_bool(o, "protected", s->is_protected);
+	vh_report_put_hex(o, "cr0", s->cr0);
+	vh_report_put_hex(o, "cr4", s->cr4);
+	vh_report_put_hex(o, "efer", s->efer);
+	vh_report_put_hex(o, "cr0_owned", s->cr0_owned);
+	vh_report_put_hex(o, "cr4_owned", s->cr4_owned);
+	put_hex_if(o, "ghcb_gpa", s->ghcb_gpa, s->has_ghcb);
+	return o;
+}
+
+static struct json_object *ghcb(const struct vh_vcpu *cpu)
+{
+	vh_auto_buf struct vh_buf text = {0};
+
+	if (!cpu->has_ghcb_page)
+		return NULL;
+	vh_ghcb_page_text(&cpu->ghcb_page, &text);
+	return vh_json_text(vh_str(vh_buf_str(&text)));
+}
+
 struct json_object *vh_report_vcpu(const struct vh_vcpu *cpu)
 {
 	struct json_object *o = json_object_new_object();
@@ -212,6 +253,8 @@ struct json_object *vh_report_vcpu(const struct vh_vcpu *cpu)
 	vh_json_put_text(o, "registers_regime", vh_regime_name(cpu->regime));
 	vh_report_put(o, "registers_why", cpu->regs_are_guest ? NULL : cpu->regime_why);
 	json_object_object_add(o, "registers_trust", trust(cpu->regime));
+	json_object_object_add(o, "kvm_state", kvm_state(&cpu->kvm_state));
+	json_object_object_add(o, "ghcb", ghcb(cpu));
 	json_object_object_add(o, "last_event", last_event(&cpu->residue));
 	json_object_object_add(o, "registers", dumps);
 	json_object_object_add(o, "glimpses", glimpses(cpu));

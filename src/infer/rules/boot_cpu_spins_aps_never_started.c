@@ -44,10 +44,12 @@ static void weigh_trace(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, 0));
 }
 
-/* Without registers, little CPU time is all that is known of the others. */
+/* Without registers, and without KVM's word for it, little CPU time is all that is known of the
+ * others. */
 static bool is_told_by_time(const struct vh_facts *f)
 {
-	return !vh_registers_known(f, 1);
+	return !vh_registers_known(f, 1) &&
+	       vh_fact_count(f, VH_FACT_AP_UNINITIALIZED) != f->model->n_vcpus - 1;
 }
 
 /* Firmware that starts the other CPUs for a moment and parks them leaves as little CPU time as
@@ -108,6 +110,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_STRONG, pause);
 	weigh_trace(f, j);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_NEVER_STARTED);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_UNINITIALIZED);
 	vh_for(j, VH_WEAK, vh_fact_of(f, VH_FACT_VCPU_STAGE, 0));
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, 0));
 	if (!vh_boot_cpu_in_firmware(f))

@@ -29,7 +29,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_firmware_spin(j, f);
 }
 
-static const char *const includes[] = {"firmware-spins", "guest-spins", NULL};
+static const char *const includes[] = {
+	"firmware-spins", "boot-cpu-spins-aps-never-started", "guest-spins", NULL};
 
 const struct vh_rule vh_rule_firmware_dead_loop = {
 	.id = "firmware-dead-loop",

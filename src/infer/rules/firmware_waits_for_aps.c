@@ -43,6 +43,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	 */
 	if (is_kind(s.event, VH_RESIDUE_CPUID) || is_kind(s.event, VH_RESIDUE_PORT))
 		vh_for(j, VH_STRONG, s.event);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_AP_UNINITIALIZED);
 	vh_against(j, VH_STRONG, s.apic);
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_GHCB_CLEARED, 0));
 	weigh_others(f, j);
@@ -59,7 +60,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_firmware_spin(j, f);
 }
 
-static const char *const includes[] = {"firmware-spins", "guest-spins", NULL};
+static const char *const includes[] = {
+	"firmware-spins", "boot-cpu-spins-aps-never-started", "guest-spins", NULL};
 
 const struct vh_rule vh_rule_firmware_waits_for_aps = {
 	.id = "firmware-waits-for-aps",

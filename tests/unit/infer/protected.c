@@ -292,6 +292,124 @@ static void cpuid_as_last_event_speaks_for_the_wait(void **state VH_UNUSED)
 	drop(&j);
 }
 
+/* What KVM keeps, as vmhang reads it where QEMU has no registers: vCPU 0 as in the seed, the others
+ * in that mp_state. */
+static void put_kvm_state(struct vh_case *c, unsigned vcpus, int others)
+{
+	vh_auto_buf struct vh_buf text = {0};
+
+	vh_buf_puts(&text, "{\"vcpus\": [");
+	for (unsigned i = 0; i < vcpus; i++) {
+		vh_buf_printf(&text,
+			"%s{\"vcpu\": %u, \"id\": %u, \"mp_state\": %d, \"protected\": true, "
+			"\"cr0\": \"%s\", \"cr4\": \"%s\", \"efer\": \"%s\", "
+			"\"ghcb_gpa\": \"0x%x000\", \"regs\": [",
+			i ? ", " : "", i, i, i ? others : 0, i ? "0x60000010" : "0x80010033",
+			i ? "0x0" : "0x668", i ? "0x0" : "0xd00", 0x7ff0 + i);
+		for (int k = 0; k < 17; k++)
+			vh_buf_printf(&text, "%s\"%s\"", k ? ", " : "",
+				i        ? "0x0"
+				: k == 0 ? "0xfee00900"
+				: k == 1 ? "0x1b"
+					 : "0x0");
+		vh_buf_puts(&text, "]}");
+	}
+	vh_buf_puts(&text, "]}");
+	case_text(c, VH_ONCE, "trace.vcpu", "", vh_buf_str(&text));
+}
+
+static void put_ghcb(struct vh_case *c, const char *code, const char *rcx)
+{
+	char page[2 * VH_GHCB_PAGE_BYTES + 1];
+
+	memset(page, '0', sizeof(page) - 1);
+	page[sizeof(page) - 1] = 0;
+	page[2 * 0xffa + 1] = '1'; /* version 1 */
+	memcpy(page + 2 * 0x390, code, 2);
+	memcpy(page + 2 * 0x308, rcx, 2);
+	case_text(c, VH_ASKED, "guest.ghcb", "vcpu:0", page);
+}
+
+/* Where QEMU has no registers (9.1 and later), KVM's own state tells the same. */
+static void the_seed_by_what_kvm_keeps(void **state VH_UNUSED)
+{
+	struct vh_case *c = seed((struct seed){.reset_dump = true});
+
+	c->vm->confidential = VH_CONF_SEV_ES;
+	put_kvm_state(c, 8, 9);
+	struct judged j = judge(c);
+
+	EXPECT(&j, "firmware-spins", YES);
+	assert_true(j.model->vcpus[0]->regs_by_kvm);
+	assert_int_equal(j.model->vcpus[0]->regime, VH_REGIME_GHCB);
+	assert_non_null(vh_fact_of(j.facts, VH_FACT_VCPU_LAST_APIC_BASE, 0));
+	assert_non_null(vh_fact_of(j.facts, VH_FACT_VCPU_RESET_HOLD, 7));
+	assert_null(vh_fact(j.facts, VH_FACT_REGISTERS_OF_RESET));
+	const struct vh_cause *h3 = cause_of(j.v, "firmware-waits-for-aps");
+
+	/* Its other CPUs were there: that it waits for them is out of the question, nearly. */
+	assert_true(!h3 || has_fact(h3->against, h3->n_against, VH_FACT_VCPU_RESET_HOLD));
+	const struct vh_fact *f = vh_fact_of(j.facts, VH_FACT_VCPU_STAGE, 0);
+
+	assert_string_equal(j.c->evidence[f->evidence[0]]->source, "trace.vcpu");
+	drop(&j);
+	/* Nonsense in it changes nothing. */
+	static const char *const wrong[] = {"{}", "[]", "{\"vcpus\": 5}", "{\"vcpus\": [{}]}",
+		"{\"vcpus\": [{\"vcpu\": 99999, \"mp_state\": 0, \"cr0\": \"0x1\", \"cr4\": "
+		"\"0x0\", \"efer\": \"0x0\", \"regs\": []}]}",
+		"{\"vcpus\": [{\"vcpu\": 0, \"mp_state\": -5, \"cr0\": \"x\"}]}"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(wrong); i++) {
+		c = seed((struct seed){0});
+		case_text(c, VH_ONCE, "trace.vcpu", "", wrong[i]);
+		j = judge(c);
+		EXPECT(&j, "firmware-spins", YES);
+		assert_false(j.model->vcpus[0]->kvm_state.seen);
+		drop(&j);
+	}
+}
+
+static void the_ghcb_page_decides(void **state VH_UNUSED)
+{
+	struct vh_case *c = seed((struct seed){0});
+
+	put_ghcb(c, "00", "00");
+	struct judged j = judge(c);
+
+	EXPECT(&j, "firmware-exception-deadlock", YES);
+	assert_int_equal(j.v->cause->confidence, VH_LIKELY);
+	drop(&j);
+	c = seed((struct seed){0});
+	put_ghcb(c, "7c", "1b");
+	j = judge(c);
+	EXPECT(&j, "firmware-dead-loop", YES);
+	assert_non_null(strstr(vh_fact(j.facts, VH_FACT_VCPU_GHCB_LAST)->text, "IA32_APIC_BASE"));
+	drop(&j);
+	/* A page that is none. */
+	c = seed((struct seed){0});
+	case_text(c, VH_ASKED, "guest.ghcb", "vcpu:0", "00zz");
+	j = judge(c);
+	EXPECT(&j, "firmware-spins", YES);
+	assert_false(j.model->vcpus[0]->has_ghcb_page);
+	drop(&j);
+}
+
+/* KVM's word that no start reached the others: then it is not thin. */
+static void cpus_that_no_start_reached(void **state VH_UNUSED)
+{
+	struct vh_case *c = seed((struct seed){.no_dump = true});
+
+	c->vm->confidential = VH_CONF_TDX; /* of which KVM keeps no registers */
+	put_kvm_state(c, 8, 1);
+	struct judged j = judge(c);
+
+	EXPECT(&j, "boot-cpu-spins-aps-never-started", YES);
+	assert_non_null(strstr(j.v->headline, "were never started"));
+	assert_int_equal(j.model->vcpus[0]->regime, VH_REGIME_HIDDEN);
+	assert_null(vh_fact(j.facts, VH_FACT_VCPU_STAGE));
+	drop(&j);
+}
+
 /* A guest that boots asks its host for things all the time. */
 static void firmware_at_work_is_not_called_hung(void **state VH_UNUSED)
 {
@@ -403,6 +521,9 @@ int main(void)
 		cmocka_unit_test(the_state_of_the_reset_is_not_the_guests),
 		cmocka_unit_test(a_debug_console_decides),
 		cmocka_unit_test(cpuid_as_last_event_speaks_for_the_wait),
+		cmocka_unit_test(the_seed_by_what_kvm_keeps),
+		cmocka_unit_test(the_ghcb_page_decides),
+		cmocka_unit_test(cpus_that_no_start_reached),
 		cmocka_unit_test(firmware_at_work_is_not_called_hung),
 		cmocka_unit_test(terminated),
 		cmocka_unit_test(launch_that_waits),
