@@ -11,8 +11,8 @@ struct vh_segment {
 };
 
 struct vh_registers {
-	bool valid;    /* EIP/RIP, EFL and CR0 were there */
-	bool is_64bit; /* printed in the 64-bit layout (RAX, RIP) */
+	bool valid;        /* EIP/RIP, EFL and CR0 were there */
+	bool is_64bit;     /* printed in the 64-bit layout (RAX, RIP) */
 	bool has_segments; /* CS, GDT and IDT were there: zero there is not for being cut short */
 	uint64_t rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r[8]; /* r[0] is R8 */
 	uint64_t rip, rflags;
