@@ -354,9 +354,10 @@ static void the_seed_by_what_kvm_keeps(void **state VH_UNUSED)
 	assert_string_equal(j.c->evidence[f->evidence[0]]->source, "trace.vcpu");
 	drop(&j);
 	/* Nonsense in it changes nothing. */
-	static const char *const wrong[] = {"{}", "[]", "{\"vcpus\": 5}", "{\"vcpus\": [{}]}",
-		"{\"vcpus\": [{\"vcpu\": 99999, \"mp_state\": 0, \"cr0\": \"0x1\", \"cr4\": "
-		"\"0x0\", \"efer\": \"0x0\", \"regs\": []}]}",
+	static const char beyond[] =
+		"{\"vcpus\": [{\"vcpu\": 99999, \"mp_state\": 0, \"cr0\": \"0x1\", "
+		"\"cr4\": \"0x0\", \"efer\": \"0x0\", \"regs\": []}]}";
+	const char *const wrong[] = {"{}", "[]", "{\"vcpus\": 5}", "{\"vcpus\": [{}]}", beyond,
 		"{\"vcpus\": [{\"vcpu\": 0, \"mp_state\": -5, \"cr0\": \"x\"}]}"};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(wrong); i++) {

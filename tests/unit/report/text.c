@@ -321,8 +321,7 @@ static void the_seed_s_registers_one_by_one(void **state VH_UNUSED)
 		"\n  RAX     00000000fee00900  [left by the last event that the guest asked for]\n",
 		"\n  RIP     -                 [not visible]\n",
 		"\n  CR3     -                 [not visible]\n",
-		"its last own event: an access to IA32_APIC_BASE = fee00900: base fee00000, on, "
-		"boot CPU",
+		"its last own event: an access to IA32_APIC_BASE = fee00900: base fee00000",
 		"R8 to R15, segments and tables [not visible]\n",
 		"SEV-ES, as told by the form of the register dump alone\n",
 		"firmware-polls-device",
