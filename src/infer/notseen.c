@@ -22,6 +22,8 @@ static const struct row {
 	{"host.*", "details of the host", false, NULL},
 	{"log.qemu", "the VMM's log", false, NULL},
 	{"log.serial", "the serial log", false, NULL},
+	{"trace.vcpu", "what KVM keeps of the vCPUs (control registers, whether they were started)",
+		false, "run vmhang as root"},
 	{"hmp.info-registers", "registers", false, NULL},
 	{"hmp.info-lapic", "local APICs", false, NULL},
 	{"hmp.info-pic", "interrupt controllers", false, NULL},
@@ -44,6 +46,9 @@ static bool has_other_source(const struct vh_model *m, const struct vh_evidence 
 {
 	if (strcmp(e->source, "kvm.stats") == 0)
 		return vh_case_find_data(m->c, "qmp.query-stats", NULL, VH_N_ROUND);
+	/* Of other guests the monitor tells more. */
+	if (strcmp(e->source, "trace.vcpu") == 0)
+		return !vh_conf_hides_registers(m->confidential);
 	if (strcmp(e->source, "guest.screendump") == 0 &&
 		vh_case_find_data(m->c, "guest.screen", NULL, VH_N_ROUND))
 		return true;
