@@ -43,6 +43,12 @@ def state(pid, tid=None):
     return (stat_fields(pid, tid) or ["gone"])[0]
 
 
+def is_asleep(pid):
+    """Whether all of its threads wait for something: what it was at is done."""
+    states = {state(pid, tid) for tid in threads(pid)}
+    return states == {"S"}
+
+
 def start_time(pid):
     return (stat_fields(pid) + [""] * 20)[19]
 
@@ -63,6 +69,21 @@ def switches(pid, tid):
         if line.startswith("voluntary_ctxt_switches:"):
             return int(line.split()[1])
     return 0
+
+
+def links(pid):
+    """What its descriptors are."""
+    found = []
+    try:
+        numbers = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return found
+    for number in numbers:
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{number}"))
+        except OSError:
+            pass  # closed since
+    return found
 
 
 def threads(pid):

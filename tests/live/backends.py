@@ -21,11 +21,14 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent.parent / "lab"), str(HERE)]
 
+import process  # noqa: E402
 import store  # noqa: E402
 from scenarios import BY_NAME  # noqa: E402
 from stage import LabError, Skip, Stage  # noqa: E402
 
 SECONDS = 0.7
+PATIENCE = 20  # seconds until what should happen counts as missing
+STEADY = 20    # looks in a row that show the same
 TURNS = 3  # a host short of CPU may not drain the rings in time: what was lost was told, and is tried again
 SAMPLED = {"kvm:kvm_emulate_insn": "emulated"}  # each backend has its own moment when it stops them
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
@@ -172,16 +175,27 @@ def stopped(vm):
         vm.qmp.ask("cont")
 
 
+def until_recording(popen):
+    """Until it waits, and opens no more events."""
+    deadline, looks = time.monotonic() + PATIENCE, []
+    while len(looks) < STEADY or not looks[-1] or len(set(looks[-STEADY:])) > 1:
+        expect(popen.poll() is None and time.monotonic() < deadline, "it does not begin to record")
+        looks.append(process.is_asleep(popen.pid) and sum(
+            "perf_event" in link for link in process.links(popen.pid)))
+        time.sleep(0.005)
+
+
 def timeline(vm, counters):
     """The file loads, its slices nest, and its kvm_pio are those that tracefs counts."""
     with tempfile.TemporaryDirectory(prefix="vmhang-timeline-") as folder:
         path = pathlib.Path(folder) / "trace.json"
         with stopped(vm), tracefs_count("kvm/kvm_pio", vm.vcpu()) as counted:
-            with subprocess.Popen([counters, str(vm.pid), "record", str(path), "2500"], text=True,
-                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) as popen:
-                time.sleep(1.2)  # the VM stands still: whenever it begins, it sees all
+            with subprocess.Popen([counters, str(vm.pid), "record", str(path), "0"], text=True,
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE) as popen:
+                until_recording(popen)
                 vm.qmp.ask("cont")
-                time.sleep(0.3)
+                time.sleep(0.3)  # the load; nothing waits for it
                 vm.qmp.ask("stop")
                 text, errors = popen.communicate(timeout=60)
             expect(not popen.returncode, errors)

@@ -4,9 +4,10 @@
  * (backends.py). Says "ready" when all count; at the end of its input reads them, and prints one
  * JSON object a line, in their order.
  *
- * counters PID record FILE MS [BYTES]: records a timeline.
+ * counters PID record FILE MS [BYTES]: records a timeline; with MS 0 up to the end of its input.
  */
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 
 #include "base/clock.h"
@@ -14,7 +15,8 @@
 #include "discover/discover.h"
 #include "report/timeline.h"
 
-#define MAX_BACKENDS 8
+#define MAX_BACKENDS  8
+#define RECORD_MAX_NS (60 * VH_NS_PER_S)
 
 static int fail(struct vh_error *err)
 {
@@ -61,12 +63,26 @@ static int count(struct vh_host *host, const struct vh_vm *vm, int n, char **nam
 	return 0;
 }
 
+static volatile int stop;
+
+static void *stop_at_end_of_input(void *data VH_UNUSED)
+{
+	stop = input_ended(vh_now_ns() + RECORD_MAX_NS);
+	return NULL;
+}
+
 static int record(struct vh_host *host, const struct vh_vm *vm, int n, char **args)
 {
+	int64_t for_ns = n > 1 ? atoi(args[1]) * VH_NS_PER_MS : 0;
 	struct vh_timeline_options options = {.path = args[0],
-		.for_ns = n > 1 ? atoi(args[1]) * VH_NS_PER_MS : 0,
-		.max_bytes = n > 2 ? strtoull(args[2], NULL, 10) : 0};
+		.for_ns = for_ns ? for_ns : RECORD_MAX_NS,
+		.max_bytes = n > 2 ? strtoull(args[2], NULL, 10) : 0,
+		.stop = &stop};
 	struct vh_timeline_result result;
+	pthread_t thread;
+
+	if (!for_ns && pthread_create(&thread, NULL, stop_at_end_of_input, NULL) == 0)
+		pthread_detach(thread);
 	struct vh_error *err = vh_timeline_record(host, vm, &options, &result);
 
 	if (err)
