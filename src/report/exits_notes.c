@@ -75,10 +75,10 @@ void vh_exits_add_notes(
 	struct vh_view_section *s = vh_view_add(v, "notes", VH_VIEW_LINES, "%s", "");
 
 	if (e->lost)
-		vh_view_line(s,
-			"%" PRIu64 " events were lost, for they came faster than they could be "
-			"read: all numbers are too low",
-			e->lost);
+		vh_view_line(s, "%" PRIu64 " events were lost%s: all numbers are too low", e->lost,
+			vh_streq(e->backend, "perf")
+				? ", for they came faster than they could be read"
+				: "");
 	if (e->missed)
 		vh_view_line(s,
 			"%" PRIu64 " events are not in the rows: there were too many different "

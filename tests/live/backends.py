@@ -27,7 +27,7 @@ from scenarios import BY_NAME  # noqa: E402
 from stage import LabError, Skip, Stage  # noqa: E402
 
 SECONDS = 0.7
-PATIENCE = 20  # seconds until what should happen counts as missing
+PATIENCE = 60  # seconds until what should happen counts as missing
 STEADY = 20    # looks in a row that show the same
 TURNS = 3  # a host short of CPU may not drain the rings in time: what was lost was told, and is tried again
 SAMPLED = {"kvm:kvm_emulate_insn": "emulated"}  # each backend has its own moment when it stops them

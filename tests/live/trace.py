@@ -31,7 +31,7 @@ EVENTS = ("kvm_pio", "kvm_userspace_exit")
 WINDOWS = (2, 6, 20, 60)  # of vmhang, in seconds: the next where a loaded host was too slow for one
 RUN = 0.5        # of the VM in it
 MANY = 200       # vCPUs
-PATIENCE = 20    # seconds until what should happen counts as missing
+PATIENCE = 60    # seconds until what should happen counts as missing
 SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 GET_FD = {"prog": 13, "map": 14, "link": 30}  # BPF_*_GET_FD_BY_ID
 
@@ -94,14 +94,24 @@ class Vmhang:
         last = []
 
         def settled():
-            if self.popen.poll() is not None:
-                if self.popen.returncode in (0, 1, 2):
-                    raise TooShort
-                raise Failed(f"vmhang ended: {self.popen.stderr.read().decode()[-500:]}")
+            self.check_lives()
             last.append(self.look() if process.is_asleep(self.popen.pid) else None)
             return (last[-1] or 0) > 30 and last[-STEADY:] == last[-1:] * STEADY
         until("vmhang attaches to tracepoints", settled)
         self.attached = last[-1]
+
+    def check_lives(self):
+        if self.popen.poll() in (0, 1, 2):
+            raise TooShort
+        if self.popen.returncode is not None:
+            raise Failed(f"vmhang ended: {self.popen.stderr.read().decode()[-500:]}")
+
+    def until_seen(self):
+        """Until it has objects, enough to look for them when it has ended."""
+        def has_objects():
+            self.check_lives()
+            return self.look() > 30
+        until("vmhang has BPF objects", has_objects)
 
     def check_counts(self):
         """It has counted up to here."""
@@ -294,7 +304,7 @@ def many(program, window):
         stage.until("all vCPU threads are there", lambda: sum(
             name.startswith("CPU ") for name in process.threads(vm.pid).values()) == MANY, 60)
         run = Vmhang(program, vm.pid, "--window", window)
-        run.until_attached()
+        run.until_seen()
         exits = run.report()
         run.check_gone()
     check_sums(exits)
