@@ -51,9 +51,9 @@ static void add_event(struct vh_view_section *s, const struct vh_trace_event *ev
 			vh_view_line(s, "without %s: %s", ev->name, misses);
 		break;
 	case VH_EVENT_UNWANTED:
-		/* Of a later interval: it was sampled in the first. */
+		/* It was sampled in an earlier interval, or this backend has no use for it. */
 		if (ev->why)
-			vh_view_line(s, "%s is no longer counted (%s)", ev->name, ev->why);
+			vh_view_line(s, "%s is not counted (%s)", ev->name, ev->why);
 		break;
 	default:
 		break;
