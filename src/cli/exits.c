@@ -100,6 +100,51 @@ static void check(const struct options *o, struct argp_state *state)
 		argp_error(state, "which VM? `vmhang list` lists them");
 }
 
+/* What is shown, and how; false where the option is none of these. */
+static bool parse_show(int key, const char *arg, struct options *o, struct argp_state *state)
+{
+	switch (key) {
+	case KEY_VCPU:
+		o->show.vcpu = (int)number(arg, "--vcpu", 0, VH_MAX_TRACED - 1, state);
+		return true;
+	case KEY_EVENT:
+		o->show.of = (enum vh_exits_of)name(arg, "--event", vh_exits_of_parse(arg), state);
+		return true;
+	case KEY_SORT:
+		o->show.sort =
+			(enum vh_exits_sort)name(arg, "--sort", vh_exits_sort_parse(arg), state);
+		return true;
+	case KEY_NO_KEYS:
+		o->show.keys = false;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What is written to a file or read from one. */
+static bool parse_file(int key, const char *arg, struct options *o, struct argp_state *state)
+{
+	switch (key) {
+	case KEY_SAVE:
+		o->save = arg;
+		return true;
+	case KEY_REPLAY:
+		o->replay = arg;
+		return true;
+	case KEY_RECORD:
+		o->record = arg;
+		return true;
+	case KEY_FOR:
+		o->record_ns = vh_cli_duration(arg, "--for", state);
+		if (!o->record_ns || o->record_ns > RECORD_MAX_NS)
+			argp_error(state, "--for: more than nothing, and at most 1m");
+		return true;
+	default:
+		return false;
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -113,39 +158,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'n':
 		o->run.count = number(arg, "--count", 1, UINT64_MAX, state);
 		return 0;
-	case KEY_VCPU:
-		o->show.vcpu = (int)number(arg, "--vcpu", 0, VH_MAX_TRACED - 1, state);
-		return 0;
-	case KEY_EVENT:
-		o->show.of = (enum vh_exits_of)name(arg, "--event", vh_exits_of_parse(arg), state);
-		return 0;
-	case KEY_SORT:
-		o->show.sort =
-			(enum vh_exits_sort)name(arg, "--sort", vh_exits_sort_parse(arg), state);
-		return 0;
 	case KEY_BACKEND:
 		o->trace.backends = 1U
 				    << name(arg, "--backend", vh_trace_backend_parse(arg), state);
 		return 0;
-	case KEY_NO_KEYS:
-		o->show.keys = false;
-		return 0;
 	case 'j':
 		o->run.json = true;
-		return 0;
-	case KEY_SAVE:
-		o->save = arg;
-		return 0;
-	case KEY_REPLAY:
-		o->replay = arg;
-		return 0;
-	case KEY_RECORD:
-		o->record = arg;
-		return 0;
-	case KEY_FOR:
-		o->record_ns = vh_cli_duration(arg, "--for", state);
-		if (!o->record_ns || o->record_ns > RECORD_MAX_NS)
-			argp_error(state, "--for: more than nothing, and at most 1m");
 		return 0;
 	case KEY_PASSIVE:
 		o->passive = true;
@@ -165,7 +183,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		check(o, state);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return parse_show(key, arg, o, state) || parse_file(key, arg, o, state)
+			       ? 0
+			       : ARGP_ERR_UNKNOWN;
 	}
 }
 

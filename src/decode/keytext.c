@@ -266,8 +266,9 @@ static void add_nae(struct vh_buf *b, const struct vh_exit_key *k)
 }
 
 /* The GHCB's MSR protocol; kvm-facts section 3, GHCB specification 2.3.1. */
-static void add_nae_msr(struct vh_buf *b, uint64_t value)
+static void add_nae_msr(struct vh_buf *b, const struct vh_exit_key *k)
 {
+	const uint64_t value = k->value;
 	static const char *const cpuid_registers[] = {"EAX", "EBX", "ECX", "EDX"};
 	uint64_t request = bits(value, 11, 0), frame = value & ~UINT64_C(0xfff);
 
@@ -325,96 +326,91 @@ static void add_wakeup(struct vh_buf *b, const struct vh_exit_key *k)
 					 : ", then nothing was to do");
 }
 
-static void add_text(struct vh_buf *b, enum vh_isa isa, const struct vh_exit_key *k)
+static void add_cr(struct vh_buf *b, const struct vh_exit_key *k)
 {
-	switch (k->kind) {
-	case VH_KEY_PIO:
-		add_pio(b, k);
-		break;
-	case VH_KEY_MMIO:
-		add_mmio(b, k);
-		break;
-	case VH_KEY_MSR:
-		add_msr(b, k);
-		break;
-	case VH_KEY_CR:
-		vh_buf_printf(
-			b, "CR%" PRIu64 ", %s", k->value, bit(k->detail, 0) ? "write" : "read");
-		break;
-	case VH_KEY_CPUID:
-		vh_buf_printf(b, "leaf 0x%" PRIx64 ", index 0x%" PRIx64, k->value, k->detail);
-		break;
-	case VH_KEY_HYPERCALL:
-		add_hypercall(b, k);
-		break;
-	case VH_KEY_HV_HYPERCALL:
-		add_named(b, vh_hv_call_name(k->value & 0xffff), "Hyper-V call", k->value);
-		break;
-	case VH_KEY_XEN_HYPERCALL:
-		add_named(b, vh_xen_call_name(k->value), "Xen call", k->value);
-		break;
-	case VH_KEY_FAULT:
-		add_fault(b, isa, k);
-		break;
-	case VH_KEY_FAULT_RIP:
-		if (k->value)
-			vh_buf_printf(b, "RIP 0x%" PRIx64 ", ", k->value);
-		vh_buf_printf(b, "address 0x%" PRIx64, k->detail);
-		break;
-	case VH_KEY_VIRQ:
-		add_virq(b, k);
-		break;
-	case VH_KEY_EXCEPTION:
-		add_exception(b, k);
-		break;
-	case VH_KEY_IPI:
-		add_ipi(b, k);
-		break;
-	case VH_KEY_ACCEPT:
-		add_accept(b, k);
-		break;
-	case VH_KEY_EOI:
-		/* apic_find_highest_isr() of arch/x86/kvm/lapic.c gives -1 where there is none. */
-		if (k->value == UINT64_MAX)
-			vh_buf_puts(b, "no interrupt was being served");
-		else
-			add_vector(b, k->value);
-		break;
-	case VH_KEY_EMULATED:
-		vh_buf_printf(
-			b, "at 0x%" PRIx64 "%s", k->value, bit(k->detail, 0) ? ", failed" : "");
-		break;
-	case VH_KEY_NAE:
-		add_nae(b, k);
-		break;
-	case VH_KEY_NAE_MSR:
-		add_nae_msr(b, k->value);
-		break;
-	case VH_KEY_USERSPACE:
-		add_userspace(b, k);
-		break;
-	case VH_KEY_RIP:
-		if (k->value)
-			vh_buf_printf(b, "RIP 0x%" PRIx64, k->value);
-		else
-			vh_buf_puts(b, "RIP not told");
-		break;
-	case VH_KEY_WAKEUP:
-		add_wakeup(b, k);
-		break;
-	case VH_KEY_GSI:
-		vh_buf_printf(b, "GSI %" PRIu64 ", %s", k->value, k->detail ? "raised" : "lowered");
-		break;
-	case VH_N_KEY_KIND:
-		break;
-	}
+	vh_buf_printf(b, "CR%" PRIu64 ", %s", k->value, bit(k->detail, 0) ? "write" : "read");
+}
+
+static void add_cpuid(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	vh_buf_printf(b, "leaf 0x%" PRIx64 ", index 0x%" PRIx64, k->value, k->detail);
+}
+
+static void add_hv_hypercall(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	add_named(b, vh_hv_call_name(k->value & 0xffff), "Hyper-V call", k->value);
+}
+
+static void add_xen_hypercall(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	add_named(b, vh_xen_call_name(k->value), "Xen call", k->value);
+}
+
+static void add_fault_rip(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	if (k->value)
+		vh_buf_printf(b, "RIP 0x%" PRIx64 ", ", k->value);
+	vh_buf_printf(b, "address 0x%" PRIx64, k->detail);
+}
+
+static void add_eoi(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	/* apic_find_highest_isr() of arch/x86/kvm/lapic.c gives -1 where there is none. */
+	if (k->value == UINT64_MAX)
+		vh_buf_puts(b, "no interrupt was being served");
+	else
+		add_vector(b, k->value);
+}
+
+static void add_emulated(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	vh_buf_printf(b, "at 0x%" PRIx64 "%s", k->value, bit(k->detail, 0) ? ", failed" : "");
+}
+
+static void add_rip(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	if (k->value)
+		vh_buf_printf(b, "RIP 0x%" PRIx64, k->value);
+	else
+		vh_buf_puts(b, "RIP not told");
+}
+
+static void add_gsi(struct vh_buf *b, const struct vh_exit_key *k)
+{
+	vh_buf_printf(b, "GSI %" PRIu64 ", %s", k->value, k->detail ? "raised" : "lowered");
 }
 
 char *vh_exit_key_text(enum vh_isa isa, const struct vh_exit_key *k)
 {
+	static void (*const add[VH_N_KEY_KIND])(struct vh_buf *, const struct vh_exit_key *) = {
+		[VH_KEY_PIO] = add_pio,
+		[VH_KEY_MMIO] = add_mmio,
+		[VH_KEY_MSR] = add_msr,
+		[VH_KEY_CR] = add_cr,
+		[VH_KEY_CPUID] = add_cpuid,
+		[VH_KEY_HYPERCALL] = add_hypercall,
+		[VH_KEY_HV_HYPERCALL] = add_hv_hypercall,
+		[VH_KEY_XEN_HYPERCALL] = add_xen_hypercall,
+		[VH_KEY_FAULT_RIP] = add_fault_rip,
+		[VH_KEY_VIRQ] = add_virq,
+		[VH_KEY_EXCEPTION] = add_exception,
+		[VH_KEY_IPI] = add_ipi,
+		[VH_KEY_ACCEPT] = add_accept,
+		[VH_KEY_EOI] = add_eoi,
+		[VH_KEY_EMULATED] = add_emulated,
+		[VH_KEY_NAE] = add_nae,
+		[VH_KEY_NAE_MSR] = add_nae_msr,
+		[VH_KEY_USERSPACE] = add_userspace,
+		[VH_KEY_RIP] = add_rip,
+		[VH_KEY_WAKEUP] = add_wakeup,
+		[VH_KEY_GSI] = add_gsi,
+	};
 	struct vh_buf b = {0};
 
-	add_text(&b, isa, k);
+	if (k->kind == VH_KEY_FAULT) /* alone depends on whose it is */
+		add_fault(&b, isa, k);
+	else
+		add[k->kind](&b, k);
 	return vh_buf_steal(&b);
 }
 

@@ -25,8 +25,7 @@ const struct vh_vcpu_exits *vh_traced(const struct vh_facts *facts, int vcpu);
 /* True where an event was counted from the begin of the trace to its end, so that none seen means
  * none. */
 bool vh_trace_counts(const struct vh_exits *e, const char *event);
-/* All events of a kind; exits of a meaning. */
-uint64_t vh_keys_of(const struct vh_vcpu_exits *x, enum vh_key_kind kind);
+/* Exits of a meaning. */
 uint64_t vh_rows_of(
 	const struct vh_exits *e, const struct vh_vcpu_exits *x, enum vh_exit_means means);
 /* True where the scheduler's switches tell how long it ran, slept and waited for a CPU. */

@@ -47,16 +47,6 @@ const struct vh_vcpu_exits *vh_traced(const struct vh_facts *facts, int vcpu)
 	return x->span_ns > 0 && x->span_ns < MIN_SPAN_NS ? NULL : x;
 }
 
-uint64_t vh_keys_of(const struct vh_vcpu_exits *x, enum vh_key_kind kind)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < x->n_keys; i++)
-		if (x->keys[i].kind == kind)
-			n += x->keys[i].timing.count;
-	return n;
-}
-
 /* Until its first switch a thread in state R may run or wait for a CPU: the trace takes it to run.
  * Where that could be much, schedstat must agree. */
 bool vh_times_are_exact(const struct vh_facts *facts, const struct vh_vcpu *v)
@@ -253,7 +243,7 @@ static void no_exits_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 	if (!vh_never_rests(facts, x->vcpu))
 		return;
 	if (!e->sees_exits) {
-		if (vh_keys_of(x, VH_KEY_EMULATED) >= MIN_SAMPLE && !acts(x) &&
+		if (vh_exits_count(x, VH_KEY_EMULATED) >= MIN_SAMPLE && !acts(x) &&
 			vh_trace_counts(e, "kvm:kvm_pio") &&
 			vh_trace_counts(e, "kvm:kvm_userspace_exit"))
 			vh_fact_traced(facts,
@@ -332,7 +322,7 @@ static void entry_facts(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 		return;
 	if (told ? vh_exits_share(x, -1, VH_REST_ON) < HARDLY_RAN
 		 : !!vh_fact_of(facts, VH_FACT_VCPU_ASLEEP, x->vcpu)) {
-		if (!acts(x) && !vh_keys_of(x, VH_KEY_EMULATED))
+		if (!acts(x) && !vh_exits_count(x, VH_KEY_EMULATED))
 			vh_fact_traced(
 				facts, vh_fact_add(facts, VH_FACT_VCPU_NO_ENTRY, x->vcpu, 0,
 					       "vCPU %d did not run guest code once in %.1f s",
@@ -350,7 +340,7 @@ static void halt_facts(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 {
 	const struct vh_exits *e = facts->model->exits;
 	double seconds = e->span_ns / VH_NS_PER_S;
-	uint64_t halts = vh_rows_of(e, x, VH_MEANS_HALT), wakes = vh_keys_of(x, VH_KEY_WAKEUP);
+	uint64_t halts = vh_rows_of(e, x, VH_MEANS_HALT), wakes = vh_exits_count(x, VH_KEY_WAKEUP);
 	uint64_t pauses = vh_rows_of(e, x, VH_MEANS_PAUSE);
 
 	if (wakes && (double)wakes / seconds >= 0.5)
@@ -441,7 +431,7 @@ static void statistics_fact(struct vh_facts *facts, const struct vh_vcpu_exits *
 static void asks_fact(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 {
 	double seconds = facts->model->exits->span_ns / VH_NS_PER_S;
-	uint64_t n = vh_keys_of(x, VH_KEY_NAE) + vh_keys_of(x, VH_KEY_NAE_MSR);
+	uint64_t n = vh_exits_count(x, VH_KEY_NAE) + vh_exits_count(x, VH_KEY_NAE_MSR);
 	const struct vh_exit_key *top = vh_exits_top(x, VH_KEY_NAE);
 
 	top = top ? top : vh_exits_top(x, VH_KEY_NAE_MSR);

@@ -22,7 +22,7 @@ static uint64_t delivered(const struct vh_vcpu_exits *x)
 		if (k->kind == VH_KEY_VIRQ && !(k->detail & 3))
 			injected += k->timing.count;
 	}
-	return VH_MAX(injected, vh_keys_of(x, VH_KEY_EOI));
+	return VH_MAX(injected, vh_exits_count(x, VH_KEY_EOI));
 }
 
 /* Interrupt lines that were raised: by the PIC they reach a CPU unseen by its local APIC. */
@@ -37,7 +37,7 @@ static bool lines_rise(const struct vh_exits *e)
 void vh_facts_of_irqs(struct vh_facts *facts, const struct vh_vcpu_exits *x)
 {
 	const struct vh_exits *e = facts->model->exits;
-	uint64_t taken = delivered(x), sent = vh_keys_of(x, VH_KEY_ACCEPT);
+	uint64_t taken = delivered(x), sent = vh_exits_count(x, VH_KEY_ACCEPT);
 	double seconds = e->span_ns / VH_NS_PER_S;
 	/* Where guest and KVM are told apart, whatever is injected is seen. */
 	bool sure = vh_trace_counts(e, "kvm:kvm_apic_accept_irq") &&
@@ -85,6 +85,7 @@ static bool goes_to(const struct vh_exit_key *k, int vcpu)
 /* What the vCPUs sent to each other, and which vectors any of them accepted. */
 struct ipis {
 	bool accepted[256];
+	bool more_accepted;                /* than are listed */
 	const struct vh_exit_key **starts; /* INIT and SIPI */
 	size_t n_starts;
 };
@@ -95,7 +96,8 @@ static struct ipis ipis_of(const struct vh_exits *e)
 {
 	struct ipis ipis = {0};
 
-	for (size_t i = 0; i < e->n_vcpus; i++)
+	for (size_t i = 0; i < e->n_vcpus; i++) {
+		ipis.more_accepted |= e->vcpus[i]->more[VH_KEY_ACCEPT].keys > 0;
 		for (size_t n = 0; n < e->vcpus[i]->n_keys; n++) {
 			const struct vh_exit_key *k = &e->vcpus[i]->keys[n];
 
@@ -105,6 +107,7 @@ static struct ipis ipis_of(const struct vh_exits *e)
 				(is_init(k->value) || mode_of(k->value) == MODE_STARTUP))
 				VH_PUSH(ipis.starts, ipis.n_starts) = k;
 		}
+	}
 	return ipis;
 }
 
@@ -166,7 +169,7 @@ void vh_facts_of_ipis(struct vh_facts *facts)
 		const struct vh_vcpu_exits *x = vh_traced(facts, n);
 
 		/* Of a message whose receiver was not counted nobody can say that it was lost. */
-		if (x && !m->exits->lost && !m->exits->missed &&
+		if (x && !m->exits->lost && !m->exits->missed && !ipis.more_accepted &&
 			vh_trace_counts(m->exits, "kvm:kvm_apic_accept_irq"))
 			lost_ipi_facts(facts, x, &ipis);
 		if (n > 0 && vh_fact_of(facts, VH_FACT_VCPU_NO_ENTRY, n))

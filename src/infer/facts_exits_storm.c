@@ -155,7 +155,7 @@ static struct scale scale_of(const struct vh_exits *e, const struct vh_vcpu_exit
 	struct scale scale;
 
 	for (int kind = 0; kind < VH_N_KEY_KIND; kind++) {
-		uint64_t all = vh_keys_of(x, (enum vh_key_kind)kind);
+		uint64_t all = vh_exits_count(x, (enum vh_key_kind)kind);
 
 		scale.of[kind] =
 			all ? vh_exits_rate(e, x, (enum vh_key_kind)kind) / (double)all : 0;
@@ -191,7 +191,7 @@ static double sum_of(const struct scale *scale, const struct vh_vcpu_exits *x,
 static double untold_per_s(const struct vh_exits *e, const struct vh_vcpu_exits *x)
 {
 	uint64_t faults = vh_rows_of(e, x, VH_MEANS_FAULT) + vh_rows_of(e, x, VH_MEANS_MMIO);
-	uint64_t mmio = vh_keys_of(x, VH_KEY_MMIO);
+	uint64_t mmio = vh_exits_count(x, VH_KEY_MMIO);
 	uint64_t n = vh_rows_of(e, x, VH_MEANS_HALT) + vh_rows_of(e, x, VH_MEANS_EXCEPTION) +
 		     (faults > mmio ? faults - mmio : 0);
 
@@ -224,6 +224,10 @@ static struct storm storm_of(
 			s.writes = writes / sum;
 		}
 	}
+	/* Those that were too many to be listed are none of the storm. */
+	for (int kind = 0; kind < VH_N_KEY_KIND; kind++)
+		if (is_act(&(struct vh_exit_key){.kind = (enum vh_key_kind)kind, .detail = 1}))
+			acts += scale->of[kind] * (double)x->more[kind].count;
 	s.rest_per_s = VH_MAX(0.0, acts - s.per_s) + untold_per_s(e, x);
 	return s;
 }
@@ -358,7 +362,7 @@ static const struct vh_exit_key *top_of(
 	const struct vh_exit_key *top = vh_exits_top(x, kind);
 
 	if (top)
-		*share = (double)top->timing.count / (double)vh_keys_of(x, kind);
+		*share = (double)top->timing.count / (double)vh_exits_count(x, kind);
 	return top;
 }
 

@@ -43,6 +43,15 @@ def intervals(vmhang, *arguments):
     return found
 
 
+def best_backend(vmhang):
+    """The backend that this host permits; a Skip where none tells ports and addresses."""
+    checks = json.loads(vmhang.run("check", "--json").stdout)["checks"]
+    row = next(row for row in checks if row["id"] == "exits")
+    if not row["ok"]:
+        raise Skip(f"exits cannot be counted here: {row['detail']}")
+    return "bpf" if row["detail"].startswith("by BPF") else "perf"
+
+
 def keys(interval, kind):
     return [key for key in interval["total"]["keys"] if key["kind"] == kind]
 
@@ -65,7 +74,7 @@ def port_storm(vmhang):
         check(len(found) == 3, f"{len(found)} intervals of 3")
         for interval in found:
             split_is_whole(interval)
-            check(interval["backend"] == "bpf", interval["why_not_better"])
+            check(interval["backend"] == best_backend(vmhang), interval["why_not_better"])
             rate, key = per_second(interval, "pio"), keys(interval, "pio")[0]
             check(rate > STORM_PER_S, f"{rate:.0f} port accesses a second")
             check((key["value"], key["detail"]) == ("0x1f0f", "0x101"), f"the port is {key}")
@@ -97,8 +106,8 @@ def backends(vmhang):
         done = []
         for name in ("bpf", "perf", "statistics"):
             found = vmhang.run("exits", vm.pid, "--json", "--count", "1", "--backend", name)
-            if found.returncode == 69 and name == "statistics":
-                continue  # neither debugfs nor query-stats
+            if found.returncode == 69 and name != best_backend(vmhang):
+                continue  # "vmhang check" says why
             check(found.returncode == 0, f"{name}: {found.stderr.decode()}")
             interval = json.loads(found.stdout)
             check(interval["backend"] == name, f"{name}: {interval['backend']}")
@@ -150,6 +159,7 @@ def run(vmhang, table):
         try:
             if os.geteuid():
                 raise Skip("counting exits needs root")
+            best_backend(vmhang)
             got = test(vmhang)
             table.row("passed", f"exits: {name}", "", got, time.monotonic() - began)
         except Skip as error:

@@ -272,6 +272,18 @@ static void an_ipi_that_nobody_accepts(void **state VH_UNUSED)
 	j = judge(c);
 	assert_null(vh_fact(j.facts, VH_FACT_VCPU_IPI_LOST));
 	drop(&j);
+	/* Nor what may be among those that are not listed. */
+	c = busy_for(1, 100);
+	put_trace(c, (struct tracing){.host = REAL},
+		&(struct traced){.guest = 1,
+			.entries = 5000,
+			.exits = SPIN_ROWS,
+			.keys = sends,
+			.more = "\"accept\":{\"keys\":2,\"count\":9}"},
+		1);
+	j = judge(c);
+	assert_null(vh_fact(j.facts, VH_FACT_VCPU_IPI_LOST));
+	drop(&j);
 }
 
 static void cpus_that_are_not_started(void **state VH_UNUSED)

@@ -22,6 +22,7 @@ struct traced { /* a vCPU; shares of its second */
 	double guest, inside, user, asleep, ready;
 	unsigned entries;
 	const char *exits, *keys; /* rows, separated by commas; NULL none */
+	const char *more;         /* members of "more" */
 };
 
 struct tracing {
@@ -55,10 +56,10 @@ static inline void put_vcpu(struct vh_buf *b, int vcpu, const struct traced *v)
 	vh_buf_printf(b,
 		"{\"vcpu\":%d,\"tid\":%d,\"entries\":%u,\"time_ns\":{"
 		"\"guest\":{\"on\":%.0f},\"inside\":{\"on\":%.0f,\"asleep\":%.0f,\"ready\":%.0f},"
-		"\"user\":{\"on\":%.0f}},\"exits\":[%s],\"keys\":[%s]}",
+		"\"user\":{\"on\":%.0f}},\"exits\":[%s],\"keys\":[%s],\"more\":{%s}}",
 		vcpu, CASE_PID + 10 + vcpu, v->entries, 1e9 * v->guest, 1e9 * v->inside,
 		1e9 * v->asleep, 1e9 * v->ready, 1e9 * v->user, v->exits ? v->exits : "",
-		v->keys ? v->keys : "");
+		v->keys ? v->keys : "", v->more ? v->more : "");
 }
 
 static inline void put_trace(
