@@ -8,6 +8,7 @@
 
 #include "base/names.h"
 #include "decode/decoder.h"
+#include "decode/pasted.h"
 
 #define SEV_POLICY_ES 0x4
 
@@ -389,6 +390,20 @@ static bool from_vmm_log(struct vh_decoder *d)
 	return found;
 }
 
+/* "info sev", as somebody pasted it. */
+static bool from_info_sev(struct vh_decoder *d)
+{
+	enum vh_conf_kind kind;
+
+	if (!vh_pasted_sev(d, &kind))
+		return false;
+	d->m->conf.denied = kind == VH_CONF_NONE;
+	if (!d->m->conf.denied)
+		take(d->m, kind, VH_CONF_BY_QUERY_SEV,
+			vh_seek_data(&d->in, "pasted.hmp-sev", "", VH_N_ROUND));
+	return !d->m->conf.denied;
+}
+
 static bool from_vm(struct vh_decoder *d)
 {
 	struct vh_model *m = d->m;
@@ -416,7 +431,7 @@ void vh_decode_confidential(struct vh_decoder *d)
 		from_vmm_log(d);
 	bool monitor = from_monitor(d);
 
-	if (!from_query_sev(d) && v->denied && !monitor) {
+	if (!from_query_sev(d) && !from_info_sev(d) && v->denied && !monitor) {
 		free(v->object);
 		v->object = NULL;
 		v->has_policy = false;

@@ -53,6 +53,7 @@ struct json_object *vh_seek_json(
 struct vh_decoder {
 	struct vh_lookup in;
 	struct vh_model *m;
+	struct vh_pasted_rows *pasted; /* threads of a pasted text; NULL: there is none */
 	double ticks_per_s;
 	bool x86; /* system call numbers are those of x86-64 */
 };

@@ -430,7 +430,9 @@ static enum vh_isa isa_of(struct json_object *o, const char *machine)
 struct vh_exits *vh_exits_decode(struct vh_str json, const char *machine,
 	const struct vh_devices *devices, struct vh_error **err)
 {
-	static const char *const backends[] = {"bpf", "perf", "statistics"};
+	static const char *const backends[] = {"bpf", "perf", "statistics",
+		/* of a pasted text: pasted_exits.c, pasted_trace.c */
+		"perf-kvm-stat", "kvm_stat", "traced-events"};
 	vh_auto_json struct json_object *o = vh_json_parse(json, err);
 	double span;
 

@@ -2,6 +2,7 @@
 #include "decode/model.h"
 
 #include "decode/decoder.h"
+#include "decode/pasted.h"
 
 #define DEFAULT_TICKS_PER_S 100
 
@@ -37,6 +38,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_lookup_init(&d.in, c);
 	d.ticks_per_s = ticks_per_s(&d.in);
 	d.x86 = is_x86(&d.in);
+	d.pasted = vh_pasted_rows_read(&d);
 	vh_decode_confidential(&d);
 	vh_decode_cgroup(&d);
 	vh_decode_threads(&d);
@@ -44,6 +46,9 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_counters(&d);
 	vh_decode_exits(&d);
 	vh_decode_monitor(&d);
+	vh_decode_pasted_monitor(&d);
+	vh_decode_pasted_exits(&d);
+	vh_decode_pasted_index(&d);
 	vh_decode_vcpu_state(&d);
 	vh_decode_protected(&d);
 	vh_decode_drives(&d);
@@ -52,6 +57,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_logs(&d);
 	vh_decode_screen(&d);
 	vh_decode_serial_full(&d);
+	vh_pasted_rows_free(d.pasted);
 	vh_lookup_free(&d.in);
 	return m;
 }
@@ -118,6 +124,7 @@ void vh_model_free(struct vh_model *m)
 	free(m->screen.text);
 	free(m->conf.object);
 	free(m->conf.launch);
+	vh_pasted_view_free(m->pasted);
 	free(m);
 }
 

@@ -88,8 +88,10 @@ struct vh_thread {
 	struct vh_thread_sample first, last, after;
 
 	/* Over the window (first to last); NAN where it cannot be said. */
-	double run_share;                             /* of one CPU: schedstat, else ticks */
-	double wait_share;                            /* runnable, but not running */
+	double run_share;     /* of one CPU: schedstat, else ticks */
+	const char *share_of; /* of what, where it is not the window: "top's interval"; or NULL */
+	double life_share;    /* of one CPU, since it began, as ps shows it; NAN unknown */
+	double wait_share;    /* runnable, but not running */
 	double user_share, system_share, guest_share; /* from ticks: coarse (10 ms) */
 	double switches_per_s;                        /* voluntary */
 	double major_faults_per_s;
@@ -136,7 +138,8 @@ struct vh_vcpu {
 	struct vh_thread *thread;    /* NULL: not found */
 	char *qom_path;              /* NULL: not told */
 	struct vh_registers regs[2]; /* asked, asked again */
-	enum vh_status regs_status;  /* why regs are not valid; VH_SKIPPED when not asked */
+	int halted; /* by what tells that without registers (info cpus); -1 not told */
+	enum vh_status regs_status; /* why regs are not valid; VH_SKIPPED when not asked */
 	bool regs_are_guest;    /* false: encrypted guest, the dump is not the guest's registers */
 	enum vh_regime regime;  /* what its registers mean, one by one (vh_trust_of) */
 	const char *regime_why; /* a sentence; NULL where they are the guest's */
@@ -279,6 +282,24 @@ struct vh_process_view {
 	bool has_userfaultfd;
 };
 
+/* What a pasted text held, by line. */
+struct vh_pasted_block {
+	unsigned from, to; /* lines, from 1 */
+	char *by, *sure,
+		*what; /* recogniser, how it was known, in words; NULL of what was not read */
+};
+struct vh_pasted_file {
+	char *name;
+	unsigned lines;
+	bool cut, more; /* longer than is looked at; more blocks than are kept */
+	struct vh_pasted_block *blocks, *unread;
+	size_t n_blocks, n_unread;
+};
+struct vh_pasted_view {
+	struct vh_pasted_file *files;
+	size_t n_files;
+};
+
 struct vh_model {
 	const struct vh_case *c; /* outlives the model */
 	const struct vh_vm *vm;
@@ -302,6 +323,7 @@ struct vh_model {
 	struct vh_conf_view conf;       /* who told that, and its policy */
 	struct vh_exits *exits;         /* NULL: nothing counted them */
 	struct vh_devices *devices;     /* NULL: the monitor did not tell */
+	struct vh_pasted_view *pasted;  /* NULL: the case is of a live VM */
 	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug
 			     port */
 };

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "base/names.h"
-#include "decode/decoder.h"
+#include "decode/pasted.h"
 
 static const char *const names[VH_N_MONITOR_STATE] = {
 	[VH_MONITOR_NONE] = "none",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The threads of the VM's process: their samples, and what follows from two of them. */
 #include "base/names.h"
-#include "decode/decoder.h"
+#include "decode/pasted.h"
 
 #define KVM_RUN 0xae80 /* _IO(KVMIO, 0x80), linux/kvm.h */
 
@@ -146,6 +146,22 @@ static char *blocked_on(const struct vh_decoder *d, const char *subject, enum vh
 		(int)VH_MIN(number.n, 16), number.s);
 }
 
+/* What ps and top show of a thread takes the place of its stat. */
+static bool sample_pasted(const struct vh_decoder *d, struct vh_thread *t, enum vh_round round,
+	struct vh_thread_sample *s)
+{
+	const struct vh_pasted_row *row =
+		round == VH_LAST ? vh_pasted_row_find(d->pasted, t->tid) : NULL;
+
+	if (!row)
+		return false;
+	s->stat = (struct vh_procstat){.id = t->tid, .state = row->state, .cpu = row->cpu};
+	s->cpu_ns = row->cpu_ns;
+	if (row->name && !t->name)
+		t->name = vh_strdup(row->name);
+	return true;
+}
+
 static void decode_sample(const struct vh_decoder *d, struct vh_thread *t, enum vh_round round,
 	struct vh_thread_sample *s)
 {
@@ -156,18 +172,24 @@ static void decode_sample(const struct vh_decoder *d, struct vh_thread *t, enum 
 	/* The process was gone in this look: what was read of its threads is not to be trusted. */
 	if (tasks && tasks->e->status == VH_ABSENT)
 		return;
-	if (!stat || !vh_procstat_parse(vh_evidence_text(stat->e), &s->stat))
+	bool has_stat = stat && vh_procstat_parse(vh_evidence_text(stat->e), &s->stat);
+
+	s->cpu_ns = -1;
+	if (!has_stat && !sample_pasted(d, t, round, s))
 		return;
 	s->seen = true;
-	s->at_ns = stat->e->at_ns;
-	if (!t->name)
+	s->at_ns = stat ? stat->e->at_ns : 0;
+	if (!t->name && has_stat)
 		t->name = vh_strdup(s->stat.name);
 	decode_status(d, subject, round, t, s);
 	decode_schedstat(d, subject, round, s);
-	s->cpu_ns = cpu_time_ns(d, s);
+	if (has_stat)
+		s->cpu_ns = cpu_time_ns(d, s);
 	decode_syscall(d, subject, round, s);
 	s->in_kvm_run |= vh_seek_text(&d->in, "task.kvmfd", subject, round).n > 0;
 	s->wchan = dup_seen(d, "task.wchan", subject, round);
+	if (!has_stat && !s->wchan)
+		s->wchan = vh_strdup(vh_pasted_row_find(d->pasted, t->tid)->wchan);
 	s->stack = dup_seen(d, "task.stack", subject, round);
 	vh_auto_free char *on = blocked_on(d, subject, round);
 
@@ -235,6 +257,17 @@ static void decode_shares(const struct vh_decoder *d, struct vh_thread *t)
 			q->user_ticks + q->system_ticks, tick, a->at_ns, b->at_ns);
 }
 
+static void decode_pasted_shares(const struct vh_decoder *d, struct vh_thread *t)
+{
+	const struct vh_pasted_row *row = vh_pasted_row_find(d->pasted, t->tid);
+
+	t->life_share = row ? row->life_share : NAN;
+	if (!row || !isnan(t->run_share) || isnan(row->share))
+		return;
+	t->run_share = VH_MIN(row->share, 1.0);
+	t->share_of = "the time between two screens of top";
+}
+
 void vh_thread_decide_wait(struct vh_thread *t)
 {
 	const struct vh_thread_sample *samples[] = {&t->last, &t->first, &t->after};
@@ -295,6 +328,7 @@ static struct vh_thread *decode_thread(const struct vh_decoder *d, pid_t tid)
 		t->name = vh_strdup("");
 	t->role = role_of(d, t);
 	decode_shares(d, t);
+	decode_pasted_shares(d, t);
 	vh_thread_decide_wait(t);
 	return t;
 }
@@ -324,6 +358,8 @@ static pid_t *thread_ids(const struct vh_decoder *d, size_t *n)
 			tid <= INT32_MAX)
 			VH_PUSH(ids, *n) = (pid_t)tid;
 	}
+	for (size_t i = 0; d->pasted && i < d->pasted->n; i++)
+		VH_PUSH(ids, *n) = d->pasted->list[i].tid;
 	if (*n)
 		qsort(ids, *n, sizeof(*ids), by_tid);
 	size_t kept = 0;

@@ -2,7 +2,7 @@
 /* The virtual CPUs: which thread runs each, and what the monitor told of it. */
 #include <math.h>
 
-#include "decode/decoder.h"
+#include "decode/pasted.h"
 
 /* Where the vCPU of that index is, or belongs. */
 static size_t position_of(const struct vh_model *m, uint64_t index)
@@ -38,6 +38,7 @@ static struct vh_vcpu *vcpu_get(struct vh_model *m, uint64_t index)
 	v = vh_alloc(sizeof(*v));
 	v->index = (int)index;
 	v->regs_status = VH_SKIPPED;
+	v->halted = -1;
 	VH_PUSH(m->vcpus, m->n_vcpus) = v;
 	memmove(&m->vcpus[at + 1], &m->vcpus[at], (m->n_vcpus - 1 - at) * sizeof(*m->vcpus));
 	m->vcpus[at] = v;
@@ -269,6 +270,10 @@ void vh_decode_vcpus(struct vh_decoder *d)
 	struct told told = {vh_alloc(VH_MAX_VCPUS * sizeof(*told.tids))};
 
 	read_cpus_fast(d, &told);
+	vh_pasted_thread_ids(d, told.tids);
+	for (size_t i = 0; d->pasted && i < VH_MAX_VCPUS; i++)
+		if (told.tids[i])
+			vcpu_get(m, i);
 	assign_by_name(m, &told);
 	assign_unnamed(d, &told);
 	for (unsigned i = 0; i < VH_MIN(m->vm->vcpus, VH_MAX_VCPUS); i++)
@@ -278,6 +283,9 @@ void vh_decode_vcpus(struct vh_decoder *d)
 	each_vcpu(d, "hmp.info-registers", false, take_registers);
 	each_vcpu(d, "guest.code", true, take_code);
 	each_vcpu(d, "hmp.info-lapic", true, take_lapic);
+	if (d->pasted)
+		for (size_t i = 0; i < m->n_vcpus; i++)
+			m->vcpus[i]->halted = vh_pasted_halted(d, m->vcpus[i]->index);
 	for (size_t i = 0; i < m->n_threads; i++)
 		vh_thread_decide_wait(m->threads[i]);
 	free(told.tids);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "infer/missing.h"
 #include "infer/notseen.h"
 
 static const char *const state_names[VH_N_STATE] = {
@@ -414,6 +415,7 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 	/* A mere possibility among several is no answer. */
 	if (!v->n_causes || v->causes[0]->confidence == VH_POSSIBLE) {
 		conclude_unknown(v, facts);
+		vh_missing_steps(facts, v);
 		return v;
 	}
 	v->cause = v->causes[0];
@@ -421,6 +423,7 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 	v->hung = v->cause->rule->hung;
 	v->headline = vh_strdup(v->cause->title);
 	copy_steps(v, v->cause);
+	vh_missing_steps(facts, v);
 	return v;
 }
 

@@ -75,7 +75,11 @@ bool vh_never_rests(const struct vh_facts *facts, int vcpu)
 
 struct vh_fact *vh_fact_traced(struct vh_facts *facts, struct vh_fact *f)
 {
-	vh_fact_ground(facts, f, "trace.exits", NULL);
+	const struct vh_exits *e = facts->model->exits;
+
+	/* Of a pasted text it is another source. */
+	if (e && e->evidence != SIZE_MAX)
+		VH_PUSH(f->evidence, f->n_evidence) = e->evidence;
 	return f;
 }
 

@@ -85,7 +85,8 @@ static void process_facts(struct vh_facts *facts)
 						   : t->last.seen ? &t->last
 								  : &t->first;
 
-		if (!s->seen || t->role == VH_ROLE_KERNEL)
+		/* ps without a state says nothing here. */
+		if (!s->seen || !s->stat.state || t->role == VH_ROLE_KERNEL)
 			continue;
 		seen++;
 		stopped += s->stat.state == 'T';
@@ -105,8 +106,11 @@ static void process_facts(struct vh_facts *facts)
 	else if (!stopped && !traced)
 		f = vh_fact_add(facts, VH_FACT_PROCESS_NOT_STOPPED, -1, NAN,
 			"none of its %zu threads is stopped or traced", seen);
-	if (f)
-		vh_fact_ground(facts, f, "task.stat", NULL);
+	if (!f)
+		return;
+	vh_fact_ground(facts, f, "task.stat", NULL);
+	vh_fact_ground(facts, f, "pasted.ps", NULL);
+	vh_fact_ground(facts, f, "pasted.top", NULL);
 }
 
 static void cgroup_facts(struct vh_facts *facts)

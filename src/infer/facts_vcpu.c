@@ -27,6 +27,8 @@ static struct vh_fact *about(
 {
 	if (vh_streq(task_source, "trace.exits"))
 		return vh_fact_traced(facts, f);
+	if (vh_prefix(task_source, "pasted."))
+		vh_fact_ground(facts, f, task_source, NULL);
 	if (task_source && v->thread)
 		vh_fact_ground(facts, f, task_source, vh_subject_tid(v->thread->tid).s);
 	return f;
@@ -48,7 +50,9 @@ static struct load load_of(const struct vh_facts *facts, const struct vh_vcpu *v
 		return (struct load){vh_exits_share(x, -1, VH_REST_ON),
 			vh_exits_share(x, -1, VH_REST_READY), "trace.exits"};
 	struct load load = {t->run_share, t->wait_share,
-		t->first.has_schedstat ? "task.schedstat" : "task.stat"};
+		t->share_of              ? "pasted.top"
+		: t->first.has_schedstat ? "task.schedstat"
+					 : "task.stat"};
 
 	/* A wait that goes on is not in schedstat yet. Who was not seen to sleep waits where it
 	 * does not run. */
@@ -61,13 +65,47 @@ static struct load load_of(const struct vh_facts *facts, const struct vh_vcpu *v
 	return load;
 }
 
+/* ps tells seconds alone, top hundredths: nothing in it is not nothing. */
+static struct vh_unit_text used_text(int64_t ns)
+{
+	return ns ? vh_duration_text(ns) : (struct vh_unit_text){"less than a second"};
+}
+
+/* Over the life of a thread, which is all that ps tells: enough where it ran nearly all of that, or
+ * nearly nothing. */
+static void life_facts(struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	const struct vh_thread *t = v->thread;
+	const struct vh_thread_sample *s = t->last.seen ? &t->last : &t->first;
+	struct vh_fact *f = NULL;
+
+	if (t->life_share >= DEMAND_BUSY && s->stat.state == 'R')
+		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, v->index, t->life_share,
+			"vCPU %d ran %.1f %% of the time since it was made, and runs", v->index,
+			100 * t->life_share);
+	else if (s->cpu_ns >= 0 && s->cpu_ns < NEVER_STARTED_NS && s->stat.state == 'S')
+		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, v->index, 0,
+			"vCPU %d sleeps, and used %s of CPU time since it was made", v->index,
+			used_text(s->cpu_ns).s);
+	if (!f)
+		return;
+	vh_fact_ground(facts, f, "pasted.ps", NULL);
+	vh_fact_ground(facts, f, "pasted.top", NULL);
+	about(facts, v, f, "task.stat");
+}
+
 static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 {
 	const struct vh_thread *t = v->thread;
 	int n = v->index;
 
-	if (!t || (isnan(t->run_share) && !vh_times_are_exact(facts, v)))
+	if (!t)
 		return;
+	if (isnan(t->run_share) && !vh_times_are_exact(facts, v)) {
+		life_facts(facts, v);
+		return;
+	}
+	const char *of = t->share_of ? t->share_of : "the window";
 	struct load load = load_of(facts, v);
 	double run = load.run, wait = isnan(load.wait) ? 0 : load.wait;
 	double demand = run + wait;
@@ -75,21 +113,19 @@ static void load_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 
 	if (demand > 0.5 && wait >= WAITED_STARVED * demand)
 		f = vh_fact_add(facts, VH_FACT_VCPU_STARVED, n, wait,
-			"vCPU %d was ready to run, but waited for a CPU %.1f %% of the window and "
-			"ran "
+			"vCPU %d was ready to run, but waited for a CPU %.1f %% of %s and ran "
 			"%.1f %%",
-			n, 100 * wait, 100 * run);
+			n, 100 * wait, of, 100 * run);
 	else if (demand >= DEMAND_BUSY)
-		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, n, run,
-			"vCPU %d ran %.1f %% of the window%s", n, 100 * run,
-			wait > 0.1 ? " and was ready to run the rest" : "");
+		f = vh_fact_add(facts, VH_FACT_VCPU_BUSY, n, run, "vCPU %d ran %.1f %% of %s%s", n,
+			100 * run, of, wait > 0.1 ? " and was ready to run the rest" : "");
 	/* On a loaded host a thread that hardly runs waits a little each time that it wakes. */
 	else if (run < DEMAND_ASLEEP && demand < DEMAND_LIGHT)
-		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, n, run,
-			"vCPU %d ran %.2f %% of the window", n, 100 * run);
+		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, n, run, "vCPU %d ran %.2f %% of %s", n,
+			100 * run, of);
 	else
-		f = vh_fact_add(facts, VH_FACT_VCPU_ACTIVE, n, run,
-			"vCPU %d ran %.1f %% of the window", n, 100 * run);
+		f = vh_fact_add(facts, VH_FACT_VCPU_ACTIVE, n, run, "vCPU %d ran %.1f %% of %s", n,
+			100 * run, of);
 	about(facts, v, f, load.source);
 	if (!isnan(load.wait) && demand >= DEMAND_ASLEEP && wait <= WAITED_HARDLY * demand)
 		about(facts, v,
@@ -185,6 +221,13 @@ static void glimpse_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 		low = VH_MIN(low, g->rip);
 		high = VH_MAX(high, g->rip);
 	}
+	if (!n && v->halted >= 0)
+		vh_fact_ground(facts,
+			v->halted ? vh_fact_add(facts, VH_FACT_VCPU_HLT, i, 1,
+					    "vCPU %d is halted (info cpus)", i)
+				  : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, i, 1,
+					    "vCPU %d is not halted (info cpus)", i),
+			"pasted.hmp-cpus", NULL);
 	if (!n)
 		return;
 	const char *times = n == 1 ? "once" : "each time";
@@ -331,7 +374,7 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d used %s of CPU time since it was created: no operating system "
 			"started it",
-			n, vh_duration_text(ran_ns).s);
+			n, used_text(ran_ns).s);
 	else if (counted && ran_ns >= NEVER_STARTED_NS)
 		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d used %s of CPU time: it was started", n,
@@ -339,6 +382,10 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 	if (!f)
 		return;
 	about(facts, v, f, !readable && entries ? "trace.exits" : "task.schedstat");
+	if (!s->has_schedstat && !entries) {
+		vh_fact_ground(facts, f, "pasted.top", NULL);
+		vh_fact_ground(facts, f, "pasted.ps", NULL);
+	}
 	if (readable)
 		vh_fact_ground(facts, f, "hmp.info-registers", vh_subject_vcpu(n).s);
 }
@@ -385,8 +432,9 @@ void vh_facts_of_vcpus(struct vh_facts *facts)
 		wait_facts(facts, v);
 		wake_facts(facts, v);
 		counter_facts(facts, v);
-		if (readable) {
+		if (readable || v->halted >= 0)
 			glimpse_facts(facts, v);
+		if (readable) {
 			code_facts(facts, v);
 			table_fact(facts, v);
 		}

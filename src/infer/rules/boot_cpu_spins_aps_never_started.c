@@ -98,9 +98,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!vh_guest_is_visible(f) || n < 2)
 		return;
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_AP_STARTED));
-	/* A guest whose state is sealed cannot be reset: its panic is of this life. */
-	vh_against(j, vh_fact(f, VH_FACT_GUEST_HAS_GHCB) ? VH_PROOF : VH_STRONG,
-		vh_fact(f, VH_FACT_TEXT_PANIC));
+	/* A kernel has spoken: it is past the firmware, whatever its CPUs did since. */
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_LOGIN));
 	if (!busy || never_started(f) != n - 1)
 		return;
 	vh_for(j, closed && off ? VH_PROOF : VH_STRONG, busy);

@@ -6,9 +6,11 @@ static char *where_space_is_missing(const struct vh_model *m)
 {
 	for (size_t i = 0; i < m->n_drives; i++) {
 		const char *file = m->drives[i].file;
+		vh_auto_free char *shown = vh_escaped(file);
 
+		/* A path may hold anything, an escape sequence for a terminal too. */
 		if (vh_streq(m->drives[i].io_status, "nospace") && file && file[0] == '/' &&
-			!strpbrk(file, "'{\n"))
+			!strpbrk(file, "'{\n") && strcmp(shown, file) == 0)
 			return vh_asprintf("df -h '%s'", file);
 	}
 	return vh_strdup("df -h");
