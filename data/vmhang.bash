@@ -63,7 +63,7 @@ _vmhang()
 		;;
 	analyze)
 		if [[ $cur == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--verbose --json --help" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "--save --verbose --json --help" -- "$cur")
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi

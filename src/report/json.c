@@ -212,7 +212,7 @@ static struct json_object *vm(const struct vh_model *m)
 	struct json_object *libvirt = json_object_new_object();
 
 	vh_report_put(o, "name", vm->name ? vm->name : "");
-	vh_json_put_i64(o, "pid", vm->id.pid);
+	vh_report_put_known(o, "pid", vm->id.pid > 0 ? vm->id.pid : -1);
 	vh_report_put(o, "uuid", vm->uuid);
 	vh_report_put_known(o, "vcpus", vm->vcpus ? (int64_t)vm->vcpus : -1);
 	vh_report_put_known(o, "memory_bytes",

@@ -179,6 +179,44 @@ static struct json_object *exits(const struct vh_model *m)
 		json_object_object_add((o), (key), array_);                                        \
 	} while (0)
 
+static void put_blocks(struct json_object *o, const char *key, const struct vh_pasted_block *blocks,
+	size_t n, bool known)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *row = json_object_new_object();
+
+		vh_json_put_i64(row, "from", blocks[i].from);
+		vh_json_put_i64(row, "to", blocks[i].to);
+		if (known) {
+			vh_report_put(row, "by", blocks[i].by);
+			vh_report_put(row, "sure", blocks[i].sure);
+			vh_report_put(row, "what", blocks[i].what);
+		}
+		json_object_array_add(array, row);
+	}
+	json_object_object_add(o, key, array);
+}
+
+static struct json_object *pasted(const struct vh_pasted_view *v)
+{
+	struct json_object *array = v ? json_object_new_array() : NULL;
+
+	for (size_t i = 0; v && i < v->n_files; i++) {
+		const struct vh_pasted_file *f = &v->files[i];
+		struct json_object *o = json_object_new_object();
+
+		vh_report_put(o, "file", f->name);
+		vh_json_put_i64(o, "lines", f->lines);
+		vh_json_put_bool(o, "whole", !f->cut && !f->more);
+		put_blocks(o, "read", f->blocks, f->n_blocks, true);
+		put_blocks(o, "unread", f->unread, f->n_unread, false);
+		json_object_array_add(array, o);
+	}
+	return array;
+}
+
 void vh_report_put_model(struct json_object *o, const struct vh_model *m)
 {
 	PUT_ARRAY(o, "threads", m->n_threads, thread(m->threads[i]));
@@ -191,4 +229,5 @@ void vh_report_put_model(struct json_object *o, const struct vh_model *m)
 	PUT_ARRAY(o, "log_hits", m->n_hits, log_hit(&m->hits[i]));
 	json_object_object_add(o, "exits", exits(m));
 	vh_report_put(o, "screen", m->screen.kind == VH_SCREEN_TEXT ? m->screen.text : NULL);
+	json_object_object_add(o, "pasted", pasted(m->pasted));
 }

@@ -59,12 +59,21 @@ static void put_socket(struct vh_buf *out, const struct vh_model *m)
 
 static void put_pid(struct vh_buf *out, const struct vh_model *m)
 {
-	vh_buf_printf(out, "%d", (int)m->vm->id.pid);
+	if (m->vm->id.pid > 0)
+		vh_buf_printf(out, "%d", (int)m->vm->id.pid);
+	else
+		vh_buf_puts(out, "PID");
 }
 
 static void put_name(struct vh_buf *out, const struct vh_model *m)
 {
-	vh_shell_quote(out, m->vm->name ? m->vm->name : "");
+	/* A pasted text may name neither; vmhang takes the pid, too. */
+	if (m->vm->name && m->vm->name[0])
+		vh_shell_quote(out, m->vm->name);
+	else if (m->vm->id.pid > 0)
+		put_pid(out, m);
+	else
+		vh_buf_puts(out, "VM");
 }
 
 static void put_log(struct vh_buf *out, const struct vh_model *m)

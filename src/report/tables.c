@@ -199,6 +199,8 @@ static struct vh_str last_lines(struct vh_str text, size_t lines)
 		text.n--;
 	size_t at = text.n;
 
+	if (!at)
+		return vh_str("");
 	while (at && lines) {
 		at--;
 		lines -= text.s[at] == '\n';

@@ -232,6 +232,42 @@ static void add_not_seen(struct vh_view *v, const struct vh_report *r)
 	}
 }
 
+/* "lines 7-22: ...", and of which file where there are several */
+static void add_lines(struct vh_view_section *s, const struct vh_pasted_view *v,
+	const struct vh_pasted_file *f, const struct vh_pasted_block *b, const char *what)
+{
+	const char *name = v->n_files > 1 ? f->name : "", *sep = v->n_files > 1 ? ", " : "";
+
+	if (b->from == b->to)
+		vh_view_line(s, "%s%sline %u: %s", name, sep, b->from, what);
+	else
+		vh_view_line(s, "%s%slines %u-%u: %s", name, sep, b->from, b->to, what);
+}
+
+/* What the report stands on, where somebody pasted it: by line, and what was passed over. */
+static void add_pasted(struct vh_view *v, const struct vh_report *r)
+{
+	const struct vh_pasted_view *p = r->model->pasted;
+	struct vh_view_section *s = vh_view_add(v, "read", VH_VIEW_ITEMS, "Read in the text");
+
+	for (size_t i = 0; p && i < p->n_files; i++) {
+		for (size_t k = 0; k < p->files[i].n_blocks; k++)
+			add_lines(s, p, &p->files[i], &p->files[i].blocks[k],
+				p->files[i].blocks[k].what);
+		if (p->files[i].cut)
+			vh_view_line(s, "%s is longer than vmhang looks at: its end was not read",
+				p->files[i].name);
+		if (p->files[i].more)
+			vh_view_line(s, "%s holds more than vmhang keeps: not all of it was used",
+				p->files[i].name);
+	}
+	s = vh_view_add(v, "unread", VH_VIEW_ITEMS, "Not understood in the text");
+	for (size_t i = 0; p && i < p->n_files; i++)
+		for (size_t k = 0; k < p->files[i].n_unread; k++)
+			add_lines(s, p, &p->files[i], &p->files[i].unread[k],
+				"looks like evidence, but vmhang does not know it");
+}
+
 static void add_next(struct vh_view *v, const struct vh_report *r)
 {
 	struct vh_view_section *s = vh_view_add(v, "next", VH_VIEW_STEPS, "Next");
@@ -265,6 +301,7 @@ static void add_sections(struct vh_view *v, const struct vh_report *r)
 	}
 	add_ruled_out(v, r);
 	add_others(v, r);
+	add_pasted(v, r);
 	add_not_seen(v, r);
 	s = vh_view_add(v, "remarks", VH_VIEW_ITEMS, "Remarks");
 	for (size_t i = 0; i < verdict->n_remarks; i++)
@@ -306,7 +343,8 @@ static char *identity(const struct vh_report *r)
 	time_t t = (time_t)(r->c->began_wall_ns / VH_NS_PER_S);
 	struct tm tm;
 
-	put_part(&out, "pid %d", (int)vm->id.pid);
+	if (vm->id.pid > 0)
+		put_part(&out, "pid %d", (int)vm->id.pid);
 	if (vm->vcpus)
 		put_part(&out, "%u vCPU%s", vm->vcpus, vm->vcpus == 1 ? "" : "s");
 	if (vm->memory_bytes)
@@ -317,7 +355,7 @@ static char *identity(const struct vh_report *r)
 	if (r->c->window_ns)
 		put_part(&out, "seen for %s", vh_duration_text(r->c->window_ns).s);
 	else
-		put_part(&out, "seen once");
+		put_part(&out, r->model->pasted ? "from pasted text" : "seen once");
 	if (r->c->passive)
 		put_part(&out, "not asked (--passive)");
 	if (t > 0 && gmtime_r(&t, &tm) && strftime(when, sizeof(when), "%F %T UTC", &tm))
@@ -385,9 +423,9 @@ struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
 	struct vh_view *v = vh_alloc(sizeof(*v));
 	const struct vh_cause *cause = r->verdict->cause;
 
-	v->name = r->c->vm->name && r->c->vm->name[0]
-			  ? vh_escaped(r->c->vm->name)
-			  : vh_asprintf("pid %d", (int)r->c->vm->id.pid);
+	v->name = r->c->vm->name && r->c->vm->name[0] ? vh_escaped(r->c->vm->name)
+		  : r->c->vm->id.pid > 0              ? vh_asprintf("pid %d", (int)r->c->vm->id.pid)
+						      : vh_strdup("a VM without a name");
 	v->hung = r->verdict->hung;
 	v->answer = answers[v->hung];
 	v->headline = vh_escaped(r->verdict->headline);

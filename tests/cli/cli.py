@@ -113,8 +113,30 @@ class Analyze(unittest.TestCase):
         r = run("analyze", __file__)
         self.assertEqual((r.returncode, r.stdout), (65, ""))
         self.assertIn("not a case file", r.stderr)
-        self.assertIn("does not read pasted command output", r.stderr)
+        self.assertIn("nothing in it is an output that vmhang knows", r.stderr)
         self.assertEqual(run("analyze", "/").returncode, 66)
+
+    def test_pasted_text(self):
+        text = f"{SOURCE}/tests/pasted/texts/seed.txt"
+        r = run("analyze", text)
+        self.assertEqual((r.returncode, r.stderr), (1, ""))
+        self.assertIn("Read in the text", r.stdout)
+        with open(text, "rb") as file:
+            self.assertIn("lines 7-21: ps of threads", run("analyze", "-", stdin=file).stdout)
+
+    def test_texts_are_one_case_and_can_be_saved(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            whole = pathlib.Path(f"{SOURCE}/tests/pasted/texts/seed.txt").read_text()
+            at, saved = whole.index("19:49:57"), f"{scratch}/case.vmhang"
+            for name, part in (("a", whole[:at]), ("b", whole[at:])):
+                pathlib.Path(scratch, name).write_text(part)
+            both = run("analyze", "--save", saved, f"{scratch}/a", f"{scratch}/b")
+            self.assertEqual(both.returncode, 1)
+            self.assertIn(f"{scratch}/b, lines ", both.stdout)
+            self.assertEqual(run("analyze", saved).stdout, both.stdout)
+            self.assertEqual(run("analyze", "--save", "/no/such/dir/x", f"{scratch}/a").returncode,
+                             66)
+            self.assertEqual(run("analyze", "--save", saved, CASE).returncode, 65)
 
     def test_a_damaged_file(self):
         with tempfile.NamedTemporaryFile() as file:
