@@ -19,7 +19,7 @@ struct vh_exits_source {
 	struct vh_collect_options ask; /* for the names of devices, once, where exits go to one */
 	bool asked;
 	struct vh_case *answers; /* to that question; NULL: none, or saved by now */
-	char *machine;  /* as uname has it */
+	char *machine;           /* as uname has it */
 	bool saw_exits; /* in an earlier interval: then one without any is no KVM that has none */
 };
 
