@@ -63,6 +63,7 @@ struct trace_bpf {
 	struct vh_vcpu_ids ids;
 	bool ids_read;
 	uint64_t tasks_hash; /* of the list of threads, as it was last read */
+	bool tasks_changed;  /* at the last look */
 };
 
 static volatile struct vh_bpf_control *control_of(struct trace_bpf *t)
@@ -472,9 +473,12 @@ static void take_threads(struct trace_bpf *t)
 		set_tid(t, known->tid, TID_TOMBSTONE, 0);
 	}
 	t->tally.untraced = 0;
-	for (size_t i = 0; i < threads.n; i++)
-		if (!find_thread(t, threads.list[i].tid, i))
-			add_thread(t, &threads.list[i], now);
+	for (size_t i = 0; i < threads.n; i++) {
+		if (find_thread(t, threads.list[i].tid, i))
+			continue;
+		add_thread(t, &threads.list[i], now);
+		t->ids_read = false; /* one that was plugged in has an id that is not known yet */
+	}
 	vh_trace_threads_free(&threads);
 }
 
@@ -483,9 +487,13 @@ static int64_t refresh(void *backend)
 	struct trace_bpf *t = backend;
 	uint64_t hash = hash_tasks(t);
 
-	if (hash != t->tasks_hash)
+	bool changed = hash != t->tasks_hash;
+
+	/* A thread names itself a moment after it is there: a new one is looked at twice. */
+	if (changed || t->tasks_changed)
 		take_threads(t);
 	t->tasks_hash = hash;
+	t->tasks_changed = changed;
 	check_rate(t);
 	/* A guest that just happened not to run was not seen to emulate: look again soon. */
 	const struct event *e = &t->events[VH_TP_EMULATE];
@@ -526,8 +534,10 @@ static int index_of(void *data, uint32_t vcpu_id)
 {
 	struct trace_bpf *t = data;
 
-	if (!t->ids_read)
+	if (!t->ids_read) {
+		free(t->ids.list);
 		vh_vcpu_ids_read(t->host, t->pid, &t->ids);
+	}
 	t->ids_read = true;
 	return vh_vcpu_index_of(&t->ids, vcpu_id);
 }

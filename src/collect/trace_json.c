@@ -248,6 +248,15 @@ static int64_t extend(struct vh_vcpu_state *s, int64_t now)
 	return for_ns;
 }
 
+/* Of a vCPU that was unplugged and plugged in again the younger thread has what others counted. */
+static bool is_youngest(const struct vh_tally *t, size_t thread)
+{
+	for (size_t i = thread + 1; i < t->n_threads; i++)
+		if (t->threads[i].vcpu == t->threads[thread].vcpu)
+			return false;
+	return true;
+}
+
 static struct json_object *thread_row(
 	struct vh_tally *t, size_t i, struct vh_vcpu_state *now, int64_t until_ns, uint32_t epoch)
 {
@@ -271,7 +280,8 @@ static struct json_object *thread_row(
 	put_count(o, "entries", now->entries - thread->last.entries);
 	json_object_object_add(o, "exits", exits_of(t, i, epoch));
 	take_keys(t, i, epoch, &keys);
-	take_shared(t, thread->vcpu, &keys);
+	if (is_youngest(t, i))
+		take_shared(t, thread->vcpu, &keys);
 	put_keys(o, &keys);
 	free(keys.list);
 	return o;

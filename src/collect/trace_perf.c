@@ -312,10 +312,16 @@ static int64_t refresh(void *data)
 	if (now - t->threads_ns > NEW_THREADS_NS) {
 		struct vh_trace_threads threads = {0};
 
+		size_t before = t->tally.n_threads;
+
 		vh_trace_threads_read(t->host, t->pid, &threads);
 		vh_error_free(add_vcpus(t, &threads));
 		vh_trace_threads_free(&threads);
 		t->threads_ns = now;
+		if (t->tally.n_threads > before) { /* an id that is not known yet */
+			free(t->ids.list);
+			vh_vcpu_ids_read(t->host, t->pid, &t->ids);
+		}
 	}
 	return vh_perf_next_ns(t->perf);
 }

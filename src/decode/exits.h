@@ -83,7 +83,7 @@ struct vh_exits {
 	bool sees_entries; /* kvm_entry is attached */
 	bool sees_switches;
 	uint64_t lost, missed;
-	uint64_t untraced; /* vCPUs that were plugged in later and found no room */
+	uint64_t untraced; /* threads that came later and found no room; maybe vCPUs */
 	struct vh_trace_event *events;
 	size_t n_events;
 	struct vh_vcpu_exits **vcpus; /* by index */

@@ -86,8 +86,8 @@ void vh_exits_add_notes(
 			e->missed);
 	if (e->untraced)
 		vh_view_line(s,
-			"%" PRIu64 " vCPUs were plugged in later and found no room: they are not "
-			"counted",
+			"%" PRIu64 " threads came later and found no room: those of them that "
+			"are vCPUs are not counted",
 			e->untraced);
 	if (vh_exits_is_statistics(e)) {
 		vh_view_line(s, "KVM's own counters tell how often, but not why, where or for how "

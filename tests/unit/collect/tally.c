@@ -190,6 +190,16 @@ static void shared_keys_find_their_owner(void **state)
 	assert_non_null(e->vm);
 	assert_int_equal(vh_exits_top(e->vm, VH_KEY_GSI)->value, 4);
 	vh_exits_free(e);
+	/* vCPU 1 is plugged in anew: what it accepted counts once. */
+	t->threads[1].ended = true;
+	t->threads[1].ended_ns = 2500000;
+	vh_tally_add(t, 102, 1, 2600000, true);
+	e = take(t, 1, 3000000);
+	assert_int_equal(e->n_vcpus, 3);
+	assert_int_equal(vh_exits_count(e->vcpus[1], VH_KEY_ACCEPT) +
+				 vh_exits_count(e->vcpus[2], VH_KEY_ACCEPT),
+		1);
+	vh_exits_free(e);
 }
 
 /* A kind with more keys than are listed: the most frequent ones are, the rest is told as a sum. */
