@@ -35,6 +35,8 @@ struct vh_core {
 VH_CORE __u32 vh_key_table(__u32 kind)
 {
 	switch (kind) {
+	case VH_KEY_MMIO: /* firmware that looks for PCI devices reads thousands of addresses */
+		return VH_TABLE_MMIO;
 	case VH_KEY_RIP:
 	case VH_KEY_EMULATED:
 		return VH_TABLE_CODE;

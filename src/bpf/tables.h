@@ -25,6 +25,7 @@ struct vh_tally_timing {
  */
 enum vh_table { /* What may have many different keys must not crowd out what has few. */
 	VH_TABLE_DEVICES,
+	VH_TABLE_MMIO,
 	VH_TABLE_CODE,
 	VH_TABLE_FAULTS,
 	VH_N_TABLE

@@ -482,11 +482,9 @@ static void take_threads(struct trace_bpf *t)
 	vh_trace_threads_free(&threads);
 }
 
-static int64_t refresh(void *backend)
+static void follow_threads(struct trace_bpf *t)
 {
-	struct trace_bpf *t = backend;
 	uint64_t hash = hash_tasks(t);
-
 	bool changed = hash != t->tasks_hash;
 
 	/* A thread names itself a moment after it is there: a new one is looked at twice. */
@@ -494,6 +492,13 @@ static int64_t refresh(void *backend)
 		take_threads(t);
 	t->tasks_hash = hash;
 	t->tasks_changed = changed;
+}
+
+static int64_t refresh(void *backend)
+{
+	struct trace_bpf *t = backend;
+
+	follow_threads(t);
 	check_rate(t);
 	/* A guest that just happened not to run was not seen to emulate: look again soon. */
 	const struct event *e = &t->events[VH_TP_EMULATE];
@@ -561,6 +566,7 @@ static struct json_object *read_trace(void *backend)
 	uint32_t epoch = control_of(t)->epoch;
 	struct vh_tally_event *sampled = &t->tally.events[VH_TP_EMULATE];
 
+	follow_threads(t); /* who ended since the last look */
 	vh_tally_copy(&t->tally, 0);
 	__atomic_store_n(&control_of(t)->epoch, epoch + 1, __ATOMIC_SEQ_CST);
 	vh_sleep_until_ns(vh_now_ns() + SETTLE_NS);

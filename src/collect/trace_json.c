@@ -287,10 +287,14 @@ static struct json_object *thread_row(
 	return o;
 }
 
+/* Of its own events all but the scheduler's are only of a vCPU; that some of them (a guest that
+ * spins has nothing but emulated instructions) do not come must not hide it. */
 static bool had_vcpu_event(const struct vh_vcpu_state *s)
 {
-	return s->seen[VH_TP_FPU] || s->seen[VH_TP_ENTRY] || s->seen[VH_TP_EXIT] ||
-	       s->seen[VH_TP_USERSPACE_EXIT];
+	for (int tp = 0; tp < VH_N_TP; tp++)
+		if (tp != VH_TP_SCHED_SWITCH && tp != VH_TP_SCHED_WAKEUP && s->seen[tp])
+			return true;
+	return false;
 }
 
 /* The lowest index that no thread has: threads without a name are in the order they were made. */

@@ -75,12 +75,14 @@ static void add_named(struct vh_trace_threads *out, const struct task *task)
 		(struct vh_trace_thread){task->tid, (int)task->index, is_running(task)};
 }
 
-/* "16 0xb 0xae80 0x0 ...": the descriptor of a thread that is in KVM_RUN; -1. */
+/* "16 0xb 0xae80 0x0 ...": the descriptor of a thread that is in KVM_RUN; -1. A kernel thread in
+ * the process shows the call of the thread that made it: its program counter, the last word, is 0.
+ */
 static int kvm_run_fd(struct vh_host *host, pid_t pid, pid_t tid)
 {
 	vh_auto_reading struct vh_reading r = {0};
-	struct vh_str rest, number, fd, request;
-	uint64_t value, n;
+	struct vh_str rest, number, fd, request, word, last = {0};
+	uint64_t value, n, pc;
 
 	vh_host_read(host, STAT_CAP, &r, "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
 	rest = (struct vh_str){r.data, r.data ? r.size : 0};
@@ -88,7 +90,9 @@ static int kvm_run_fd(struct vh_host *host, pid_t pid, pid_t tid)
 		!vh_next_word(&rest, &request) || !vh_parse_u64(request, 0, &value) ||
 		value != KVM_RUN || !vh_parse_u64(fd, 0, &n) || n > INT32_MAX)
 		return -1;
-	return (int)n;
+	while (vh_next_word(&rest, &word))
+		last = word;
+	return vh_parse_u64(last, 0, &pc) && pc ? (int)n : -1;
 }
 
 /* The id in "anon_inode:kvm-vcpu:3". */

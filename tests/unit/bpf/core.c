@@ -14,7 +14,7 @@
 struct tables {
 	__u64 now;
 	unsigned clock_reads;
-	struct vh_key_slot keys[THREADS * 2 * 3 * SLOTS];
+	struct vh_key_slot keys[THREADS * 2 * VH_N_TABLE * SLOTS];
 	struct vh_exit_slot exits[THREADS * 2 * 64];
 	struct vh_shared_key shared;
 	unsigned n_shared;

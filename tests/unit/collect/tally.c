@@ -232,6 +232,44 @@ static void too_many_keys(void **state)
 	assert_int_equal(counted + (uint64_t)value, all);
 }
 
+/* Firmware that looks for PCI devices reads thousands of addresses: its ports are counted still. */
+static void addresses_do_not_crowd_out_ports(void **state)
+{
+	struct vh_tally *t = *state;
+
+	vh_tally_add(t, 100, 0, (int64_t)clock_ns, true);
+	struct vh_core c = core(t, 0, 0);
+
+	for (__u64 gpa = 0; gpa < 4ULL * t->slots; gpa++)
+		vh_on_mmio(&c, 1, 4, 0xb0000000 + gpa * 0x1000);
+	for (__u64 port = 0; port < 16; port++)
+		vh_on_pio(&c, 1, 0x3f0 + port, 1);
+	assert_true(t->states[0].missed > 0);
+	struct vh_exits *e = take(t, 0, 2000000);
+
+	assert_true(e->missed >= 3ULL * t->slots && e->missed <= 4ULL * t->slots);
+	assert_int_equal(vh_exits_count(vh_exits_of(e, 0), VH_KEY_PIO), 16);
+	vh_exits_free(e);
+}
+
+/* A guest that spins under a KVM that emulates it has no other events: its thread is a vCPU's. */
+static void emulated_alone_is_a_vcpu(void **state)
+{
+	struct vh_tally *t = *state;
+
+	vh_tally_add(t, 101, -1, (int64_t)clock_ns, false);
+	vh_tally_add(t, 102, -1, (int64_t)clock_ns, false);
+	t->states[0].seen[VH_TP_SCHED_SWITCH] = 5;
+	struct vh_core c = core(t, 1, 0);
+
+	vh_on_plain(&c, VH_TP_EMULATE, VH_KEY_EMULATED, 0xf0000, 0);
+	struct vh_exits *e = take(t, 0, 2000000);
+
+	assert_int_equal(e->n_vcpus, 1);
+	assert_int_equal(vh_exits_of(e, 0)->tid, 102);
+	vh_exits_free(e);
+}
+
 /* A reading booked time on the place before, for an event was under way: it is taken back. */
 static void an_event_under_way(void **state)
 {
@@ -275,6 +313,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(threads_come_and_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shared_keys_find_their_owner, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(too_many_keys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			addresses_do_not_crowd_out_ports, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(emulated_alone_is_a_vcpu, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_event_under_way, set_up, tear_down),
 		cmocka_unit_test(sizes),
 	};
