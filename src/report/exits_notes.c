@@ -69,6 +69,48 @@ static bool silent_exits(const struct vh_exits *e)
 	       (ev->state == VH_EVENT_ATTACHED || ev->state == VH_EVENT_SAMPLED);
 }
 
+/* Events whose code address had no room. It is no key of a device: whoever reads the ports need not
+ * doubt them for it, and a guest that works has always more addresses than anybody wants to see. */
+static uint64_t missed_code(const struct vh_exits *e)
+{
+	static const struct {
+		const char *event;
+		enum vh_key_kind kind;
+	} code[] = {
+		{"kvm:kvm_exit", VH_KEY_RIP},
+		{"kvm:kvm_emulate_insn", VH_KEY_EMULATED},
+	};
+	uint64_t missed = 0;
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(code); i++) {
+		const struct vh_trace_event *ev = vh_exits_event(e, code[i].event);
+		uint64_t counted = 0;
+
+		for (size_t k = 0; k < e->n_vcpus; k++)
+			counted += vh_exits_count(e->vcpus[k], code[i].kind);
+		if (ev && ev->seen > counted)
+			missed += ev->seen - counted;
+	}
+	return VH_MIN(missed, e->missed);
+}
+
+static void add_missed(
+	struct vh_view_section *s, const struct vh_exits *e, const struct vh_exits_options *o)
+{
+	uint64_t code = missed_code(e), others = e->missed - code;
+
+	if (others)
+		vh_view_line(s,
+			"%" PRIu64 " events are not in the rows: there were too many different "
+			"ports, addresses or the like to count each",
+			others);
+	if (code && o->of == VH_EXITS_VMEXIT)
+		vh_view_line(s,
+			"of %" PRIu64 " events the address of the code is not told: there were too "
+			"many different ones to count each",
+			code);
+}
+
 void vh_exits_add_notes(
 	struct vh_view *v, const struct vh_exits *e, const struct vh_exits_options *o)
 {
@@ -79,11 +121,7 @@ void vh_exits_add_notes(
 			vh_streq(e->backend, "perf")
 				? ", for they came faster than they could be read"
 				: "");
-	if (e->missed)
-		vh_view_line(s,
-			"%" PRIu64 " events are not in the rows: there were too many different "
-			"ports, addresses or the like to count each",
-			e->missed);
+	add_missed(s, e, o);
 	if (e->untraced)
 		vh_view_line(s,
 			"%" PRIu64 " threads came later and found no room: those of them that "
