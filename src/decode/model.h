@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "case/case.h"
+#include "decode/arm.h"
 #include "decode/confidential.h"
 #include "decode/devices.h"
 #include "decode/exits.h"
@@ -135,9 +136,10 @@ bool vh_code_runs_pause(const struct vh_code *code, uint64_t rip, int bits);
 
 struct vh_vcpu {
 	int index;
-	struct vh_thread *thread;    /* NULL: not found */
-	char *qom_path;              /* NULL: not told */
-	struct vh_registers regs[2]; /* asked, asked again */
+	struct vh_thread *thread;       /* NULL: not found */
+	char *qom_path;                 /* NULL: not told */
+	struct vh_registers regs[2];    /* asked, asked again; of x86 */
+	struct vh_arm_registers arm[2]; /* the same, of 64-bit ARM */
 	int halted; /* by what tells that without registers (info cpus); -1 not told */
 	enum vh_status regs_status; /* why regs are not valid; VH_SKIPPED when not asked */
 	bool regs_are_guest;    /* false: encrypted guest, the dump is not the guest's registers */
@@ -160,8 +162,9 @@ struct vh_vcpu {
 	struct vh_residue residue; /* of VH_REGIME_GHCB: the last event that the guest asked for */
 	/* Of every valid dump, in order: a busy vCPU is looked at more than twice. */
 	struct vh_glimpse {
-		uint64_t rip; /* linear */
-		bool hlt, irqs_on, user_mode;
+		uint64_t rip; /* linear; PC of ARM */
+		int hlt;      /* -1: a dump of ARM does not tell */
+		bool irqs_on, user_mode;
 	} glimpses[VH_MAX_GLIMPSES];
 	unsigned n_glimpses;
 	struct vh_code code;

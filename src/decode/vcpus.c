@@ -198,12 +198,37 @@ static void read_cpus_fast(struct vh_decoder *d, struct told *told)
 	}
 }
 
+static void add_glimpse(struct vh_vcpu *v, struct vh_glimpse glimpse)
+{
+	v->regs_status = VH_OK;
+	if (v->n_glimpses < VH_MAX_GLIMPSES)
+		v->glimpses[v->n_glimpses++] = glimpse;
+}
+
+static bool take_arm_registers(struct vh_vcpu *v, struct vh_str text)
+{
+	struct vh_arm_registers r;
+
+	if (v->regs[0].valid || !vh_arm_registers_parse(text, &r))
+		return false;
+	v->arm[v->arm[0].valid ? 1 : 0] = r;
+	add_glimpse(v, (struct vh_glimpse){.rip = r.pc,
+			       .hlt = -1,
+			       .irqs_on = vh_arm_irqs_on(&r),
+			       .user_mode = vh_arm_el(&r) == 0});
+	return true;
+}
+
 static void take_registers(struct vh_vcpu *v, const struct vh_evidence *e)
 {
 	struct vh_registers r;
 
-	if (!vh_status_has_data(e->status) || !vh_registers_parse(vh_evidence_text(e), &r)) {
-		if (!v->regs[0].valid)
+	if (!vh_status_has_data(e->status) || v->arm[0].valid ||
+		!vh_registers_parse(vh_evidence_text(e), &r)) {
+		bool taken =
+			vh_status_has_data(e->status) && take_arm_registers(v, vh_evidence_text(e));
+
+		if (!taken && !v->regs[0].valid && !v->arm[0].valid)
 			v->regs_status = vh_status_has_data(e->status) ? VH_FAILED : e->status;
 		return;
 	}
@@ -211,13 +236,10 @@ static void take_registers(struct vh_vcpu *v, const struct vh_evidence *e)
 		v->regs[0] = r;
 	else
 		v->regs[1] = r;
-	v->regs_status = VH_OK;
-	if (v->n_glimpses < VH_MAX_GLIMPSES)
-		v->glimpses[v->n_glimpses++] =
-			(struct vh_glimpse){.rip = vh_registers_linear_rip(&r),
-				.hlt = r.hlt,
-				.irqs_on = vh_registers_if(&r),
-				.user_mode = r.cpl == 3};
+	add_glimpse(v, (struct vh_glimpse){.rip = vh_registers_linear_rip(&r),
+			       .hlt = r.hlt,
+			       .irqs_on = vh_registers_if(&r),
+			       .user_mode = r.cpl == 3});
 }
 
 static void take_code(struct vh_vcpu *v, const struct vh_evidence *e)

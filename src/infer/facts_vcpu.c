@@ -206,58 +206,105 @@ static void add_register_fact(struct vh_facts *facts, struct vh_fact *f)
 	vh_fact_ground(facts, f, "hmp.info-registers", vh_subject_vcpu(f->vcpu).s);
 }
 
+/* What a dump calls things. */
+struct words {
+	const char *ip, *irqs_on, *irqs_off, *user;
+};
+static const struct words x86_words = {"RIP", "IF=1", "IF=0", "CPL=3"};
+static const struct words arm_words = {"PC", "PSTATE.I=0", "PSTATE.I=1", "EL0"};
+
+/* Halted, by its dumps, else by what tells that without them. */
+static void halted_facts(struct vh_facts *facts, const struct vh_vcpu *v, unsigned hlt, unsigned of)
+{
+	int i = v->index;
+
+	if (of) {
+		add_register_fact(
+			facts, hlt == of ? vh_fact_add(facts, VH_FACT_VCPU_HLT, i, of,
+						   "vCPU %d is halted (HLT=1)", i)
+					 : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, i, of - hlt,
+						   "vCPU %d is not halted (HLT=0)", i));
+		return;
+	}
+	if (v->halted < 0)
+		return;
+	vh_fact_ground(facts,
+		v->halted ? vh_fact_add(facts, VH_FACT_VCPU_HLT, i, 1,
+				    "vCPU %d is halted (info cpus)", i)
+			  : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, i, 1,
+				    "vCPU %d is not halted (info cpus)", i),
+		"pasted.hmp-cpus", NULL);
+}
+
+static void place_fact(struct vh_facts *facts, const struct vh_vcpu *v, const struct words *words)
+{
+	uint64_t low = UINT64_MAX, high = 0;
+	unsigned n = v->n_glimpses;
+	int i = v->index;
+
+	for (unsigned k = 0; k < n; k++) {
+		low = VH_MIN(low, v->glimpses[k].rip);
+		high = VH_MAX(high, v->glimpses[k].rip);
+	}
+	if (n < 2)
+		return;
+	if (high - low < SAME_CODE_BYTES)
+		add_register_fact(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_RIP_FIXED, i, (double)low,
+				"vCPU %d was each time at %s %" PRIx64 "%s (%u looks)", i,
+				words->ip, low, high == low ? "" : " or within 64 bytes of it", n));
+	else
+		add_register_fact(
+			facts, vh_fact_add(facts, VH_FACT_VCPU_RIP_MOVES, i, (double)(high - low),
+				       "vCPU %d was seen at %ss from %" PRIx64 " to %" PRIx64
+				       " (%u looks)",
+				       i, words->ip, low, high, n));
+}
+
+/* WFI ends at an interrupt that is masked, and kernels wait in it with all of them masked
+ * (arch/arm64/kernel/idle.c): of an ARM CPU that sleeps that says nothing. */
+static bool may_wait_masked(const struct vh_facts *facts, const struct vh_vcpu *v)
+{
+	static const enum vh_fact_id asleep[] = {
+		VH_FACT_VCPU_HLT, VH_FACT_VCPU_ASLEEP, VH_FACT_VCPU_BLOCKS_IN_KVM};
+
+	for (size_t i = 0; v->arm[0].valid && i < VH_ARRAY_SIZE(asleep); i++)
+		if (vh_fact_of(facts, asleep[i], v->index))
+			return true;
+	return false;
+}
+
 static void glimpse_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 {
-	unsigned hlt = 0, on = 0, user = 0, n = v->n_glimpses;
-	uint64_t low = UINT64_MAX, high = 0;
+	const struct words *words = v->arm[0].valid ? &arm_words : &x86_words;
+	unsigned hlt = 0, told = 0, on = 0, user = 0, n = v->n_glimpses;
 	int i = v->index;
 
 	for (unsigned k = 0; k < n; k++) {
 		const struct vh_glimpse *g = &v->glimpses[k];
 
-		hlt += g->hlt;
+		hlt += g->hlt > 0;
+		told += g->hlt >= 0;
 		on += g->irqs_on;
 		user += g->user_mode;
-		low = VH_MIN(low, g->rip);
-		high = VH_MAX(high, g->rip);
 	}
-	if (!n && v->halted >= 0)
-		vh_fact_ground(facts,
-			v->halted ? vh_fact_add(facts, VH_FACT_VCPU_HLT, i, 1,
-					    "vCPU %d is halted (info cpus)", i)
-				  : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, i, 1,
-					    "vCPU %d is not halted (info cpus)", i),
-			"pasted.hmp-cpus", NULL);
+	halted_facts(facts, v, hlt, told);
 	if (!n)
 		return;
-	const char *times = n == 1 ? "once" : "each time";
-
-	add_register_fact(facts, hlt == n ? vh_fact_add(facts, VH_FACT_VCPU_HLT, i, n,
-						    "vCPU %d is halted (HLT=1)", i)
-					  : vh_fact_add(facts, VH_FACT_VCPU_NOT_HLT, i, n - hlt,
-						    "vCPU %d is not halted (HLT=0)", i));
-	add_register_fact(
-		facts, on ? vh_fact_add(facts, VH_FACT_VCPU_IRQS_ON, i, on,
-				    "vCPU %d has interrupts on (IF=1 in %u of %u looks)", i, on, n)
-			  : vh_fact_add(facts, VH_FACT_VCPU_IRQS_OFF, i, n,
-				    "vCPU %d has interrupts off (IF=0, looked at %u times)", i, n));
+	if (on)
+		add_register_fact(facts, vh_fact_add(facts, VH_FACT_VCPU_IRQS_ON, i, on,
+						 "vCPU %d has interrupts on (%s in %u of %u looks)",
+						 i, words->irqs_on, on, n));
+	else if (!may_wait_masked(facts, v))
+		add_register_fact(
+			facts, vh_fact_add(facts, VH_FACT_VCPU_IRQS_OFF, i, n,
+				       "vCPU %d has interrupts off (%s, looked at %u times)", i,
+				       words->irqs_off, n));
 	if (user)
-		add_register_fact(facts,
-			vh_fact_add(facts, VH_FACT_VCPU_USER_MODE, i, user,
-				"vCPU %d was in user mode in %u of %u looks (CPL=3)", i, user, n));
-	if (n < 2)
-		return;
-	if (high - low < SAME_CODE_BYTES)
-		add_register_fact(
-			facts, vh_fact_add(facts, VH_FACT_VCPU_RIP_FIXED, i, (double)low,
-				       "vCPU %d was %s at RIP %" PRIx64 "%s (%u looks)", i, times,
-				       low, high == low ? "" : " or within 64 bytes of it", n));
-	else
-		add_register_fact(
-			facts, vh_fact_add(facts, VH_FACT_VCPU_RIP_MOVES, i, (double)(high - low),
-				       "vCPU %d was seen at RIPs from %" PRIx64 " to %" PRIx64
-				       " (%u looks)",
-				       i, low, high, n));
+		add_register_fact(facts, vh_fact_add(facts, VH_FACT_VCPU_USER_MODE, i, user,
+						 "vCPU %d was in user mode in %u of %u looks (%s)",
+						 i, user, n, words->user));
+	place_fact(facts, v, words);
 }
 
 /* In any of the looks: most meet the other instructions of the loop. */
@@ -432,7 +479,7 @@ void vh_facts_of_vcpus(struct vh_facts *facts)
 		wait_facts(facts, v);
 		wake_facts(facts, v);
 		counter_facts(facts, v);
-		if (readable || v->halted >= 0)
+		if (readable || v->halted >= 0 || (v->arm[0].valid && v->regs_are_guest))
 			glimpse_facts(facts, v);
 		if (readable) {
 			code_facts(facts, v);

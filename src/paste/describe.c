@@ -203,7 +203,8 @@ static void from_threads(struct vh_vm *vm, const struct vh_case *c)
 		if (!threads)
 			continue;
 		if (vh_str_find(text, "qemu") >= 0 || vh_str_find(text, "CPU 0/") >= 0 ||
-			vh_str_starts(text, "EAX=") || vh_str_starts(text, "RAX="))
+			vh_str_starts(text, "EAX=") || vh_str_starts(text, "RAX=") ||
+			vh_str_starts(vh_str_trim(text), "PC="))
 			vm->vmm = VH_VMM_QEMU;
 		if (vm->accel == VH_ACCEL_UNKNOWN && vh_str_find(text, "/KVM") > 0)
 			vm->accel = VH_ACCEL_KVM;

@@ -54,7 +54,7 @@ static bool starts_arm(struct vh_str line)
 static bool is_part(struct vh_str line)
 {
 	static const char *const starts[] = {"E", "R", "C", "D", "S", "F", "G", "L", "T", "I", "X",
-		"Y", "P", "V", "Q", "Z", "B", "M", "O", "K"};
+		"Y", "P", "V", "Q", "Z", "B", "M", "O", "K", "q"};
 	bool starts_well = false;
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(starts); i++)
@@ -73,6 +73,16 @@ static bool is_part(struct vh_str line)
 	return i < line.n && (is_hex(line.s[i]) || line.s[i] == '[');
 }
 
+/* Up to QEMU 2.x the floating-point registers of ARM stand behind a blank line, and end with
+ * "FPCR: 00000000  FPSR: 00000000". */
+static bool is_part_of_old_arm(const struct vh_paste *p, size_t at)
+{
+	struct vh_str line = vh_at(p, at);
+
+	return line.n ? vh_str_starts(line, "FPCR: ") && vh_str_starts(vh_at(p, at - 1), "q30=")
+		      : vh_str_starts(vh_at(p, at + 1), "q00=");
+}
+
 static size_t dump_length(const struct vh_paste *p, size_t at, bool (*starts)(struct vh_str line))
 {
 	size_t n = 0, first = cpu_heading(vh_at(p, at)) >= 0 ? 1 : 0;
@@ -82,7 +92,8 @@ static size_t dump_length(const struct vh_paste *p, size_t at, bool (*starts)(st
 	for (n = first; n < MAX_LINES && at + n < p->page->n; n++) {
 		struct vh_str line = vh_at(p, at + n);
 
-		if (vh_is_prompt(p, at + n) || !is_part(line) || (n > first && starts(line)))
+		if (vh_is_prompt(p, at + n) || (n > first && starts(line)) ||
+			!(is_part(line) || is_part_of_old_arm(p, at + n)))
 			break;
 	}
 	return n;

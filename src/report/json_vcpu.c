@@ -162,12 +162,38 @@ static struct json_object *glimpses(const struct vh_vcpu *cpu)
 		struct json_object *o = json_object_new_object();
 
 		vh_report_put_hex(o, "rip", cpu->glimpses[i].rip);
-		vh_json_put_bool(o, "hlt", cpu->glimpses[i].hlt);
+		json_object_object_add(o, "hlt",
+			cpu->glimpses[i].hlt < 0 ? NULL
+						 : json_object_new_boolean(cpu->glimpses[i].hlt));
 		vh_json_put_bool(o, "interrupts_on", cpu->glimpses[i].irqs_on);
 		vh_json_put_bool(o, "user_mode", cpu->glimpses[i].user_mode);
 		json_object_array_add(array, o);
 	}
 	return array;
+}
+
+static struct json_object *arm_registers(const struct vh_arm_registers *r)
+{
+	struct json_object *o = json_object_new_object(), *x = json_object_new_array();
+	vh_auto_buf struct vh_buf masked = {0}, flags = {0};
+
+	vh_report_put_hex(o, "pc", r->pc);
+	put_hex_if(o, "sp", r->sp, r->has_sp);
+	vh_report_put_hex(o, "pstate", r->pstate);
+	vh_json_put_i64(o, "el", vh_arm_el(r));
+	vh_json_put_bool(o, "interrupts_on", vh_arm_irqs_on(r));
+	vh_arm_masked_text(r->pstate, &masked);
+	vh_json_put_text(o, "masked", vh_buf_str(&masked));
+	vh_arm_flags_text(r->pstate, &flags);
+	vh_json_put_text(o, "flags", vh_buf_str(&flags));
+	for (int i = 0; i < VH_ARM_X; i++) {
+		char hex[24];
+
+		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)r->x[i]);
+		json_object_array_add(x, r->x_seen >> i & 1 ? json_object_new_string(hex) : NULL);
+	}
+	json_object_object_add(o, "x", x);
+	return o;
 }
 
 static struct json_object *code(const struct vh_vcpu *cpu)
@@ -241,7 +267,11 @@ struct json_object *vh_report_vcpu(const struct vh_vcpu *cpu)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *dumps = json_object_new_array();
+	struct json_object *arm = json_object_new_array();
 
+	for (size_t i = 0; i < VH_ARRAY_SIZE(cpu->arm); i++)
+		if (cpu->arm[i].valid && cpu->regs_are_guest)
+			json_object_array_add(arm, arm_registers(&cpu->arm[i]));
 	for (size_t i = 0; i < VH_ARRAY_SIZE(cpu->regs); i++)
 		if (cpu->regs[i].valid)
 			json_object_array_add(dumps, registers(&cpu->regs[i], cpu->regime));
@@ -257,6 +287,7 @@ struct json_object *vh_report_vcpu(const struct vh_vcpu *cpu)
 	json_object_object_add(o, "ghcb", ghcb(cpu));
 	json_object_object_add(o, "last_event", last_event(&cpu->residue));
 	json_object_object_add(o, "registers", dumps);
+	json_object_object_add(o, "registers_arm64", arm);
 	json_object_object_add(o, "glimpses", glimpses(cpu));
 	json_object_object_add(o, "code", code(cpu));
 	json_object_object_add(o, "counters", vh_report_counters(&cpu->kvm));

@@ -59,9 +59,9 @@ static void add_glimpses(struct vh_view_section *s, const struct vh_vcpu *cpu)
 
 	for (unsigned i = 1; i < cpu->n_glimpses; i++)
 		vh_buf_printf(&text, " %" PRIx64 "%s", cpu->glimpses[i].rip,
-			cpu->glimpses[i].hlt ? " (HLT)" : "");
+			cpu->glimpses[i].hlt > 0 ? " (HLT)" : "");
 	if (text.len)
-		vh_view_line(s, "RIP later:%s", vh_buf_str(&text));
+		vh_view_line(s, "%s later:%s", cpu->arm[0].valid ? "PC" : "RIP", vh_buf_str(&text));
 }
 
 static void add_code(struct vh_view_section *s, const struct vh_vcpu *cpu)
@@ -128,10 +128,42 @@ static void add_trusted(struct vh_view_section *s, const struct vh_vcpu *cpu)
 		vh_trust_title(vh_trust_of(cpu->regime, VH_REG_SEGMENTS)));
 }
 
+/* --- 64-bit ARM --------------------------------------------------------------------------------
+ */
+
+static void add_arm(struct vh_view_section *s, const struct vh_arm_registers *r)
+{
+	vh_auto_buf struct vh_buf masked = {0}, flags = {0}, row = {0};
+
+	vh_arm_masked_text(r->pstate, &masked);
+	vh_arm_flags_text(r->pstate, &flags);
+	vh_view_line(s, "%s, interrupts %s, stack of %s", vh_arm_el_title(vh_arm_el(r)),
+		vh_arm_irqs_on(r) ? "on" : "off", r->pstate & VH_PSTATE_SP ? "its level" : "EL0");
+	vh_view_line(s, "%-7s %016" PRIx64, "PC", r->pc);
+	if (r->has_sp)
+		vh_view_line(s, "%-7s %016" PRIx64, "SP", r->sp);
+	vh_view_line(s, "%-7s %016" PRIx64 "  masked: %s, flags: %s", "PSTATE", r->pstate,
+		masked.len ? vh_buf_str(&masked) : "none", flags.len ? vh_buf_str(&flags) : "none");
+	for (int i = 0; i < VH_ARM_X; i++) {
+		if (r->x_seen >> i & 1)
+			vh_buf_printf(&row, "%sX%02d %016" PRIx64, row.len ? "  " : "", i, r->x[i]);
+		if (row.len && (i % 4 == 3 || i == VH_ARM_X - 1)) {
+			vh_view_line(s, "%s", vh_buf_str(&row));
+			vh_buf_free(&row);
+		}
+	}
+}
+
 void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu)
 {
 	struct vh_view_section *s;
 
+	if (cpu->arm[0].valid && cpu->regs_are_guest) {
+		s = vh_view_add(v, "registers", VH_VIEW_LINES, "vCPU %d", cpu->index);
+		add_arm(s, &cpu->arm[0]);
+		add_glimpses(s, cpu);
+		return;
+	}
 	if (!cpu->regs[0].valid) {
 		s = vh_view_add(v, "registers", VH_VIEW_LINES, "vCPU %d", cpu->index);
 		vh_view_line(s, "registers: %s",

@@ -9,7 +9,8 @@
 bool vh_guest_is_visible(const struct vh_facts *facts);
 /* True where the VMM says that the VM is in any state but running. */
 bool vh_vmm_holds_guest(const struct vh_facts *facts);
-/* True where the registers of vCPU n were read and are the guest's. */
+/* True where the registers of vCPU n were read and are the guest's, and tell what runs there: of
+ * x86. */
 bool vh_registers_known(const struct vh_facts *facts, int vcpu);
 /* How often the registers of vCPU n were read, be they the guest's or not. */
 unsigned vh_looks_at_registers(const struct vh_facts *facts, int vcpu);

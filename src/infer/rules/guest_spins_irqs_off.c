@@ -62,7 +62,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	}
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
 	vh_next(j, "vmhang diagnose {name} --verbose",
-		"see the code at RIP, and which vCPU waits for which");
+		"see the code that it is in, and which vCPU waits for which");
 	vh_next_keep_and_reset(j, f);
 }
 

@@ -62,7 +62,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		return;
 	}
 	vh_next(j, "vmhang diagnose {name} --window 5s --verbose",
-		"look again: RIP must still be there, or it was work");
+		"look again: it must still be there, or it was work");
 	vh_next_keep_and_reset(j, f);
 }
 
