@@ -31,9 +31,10 @@ from scenarios import ALL  # noqa: E402
 from stage import LabError, Qemu, Skip, Stage  # noqa: E402
 
 WINDOW = 1.0
-# What a diagnosis may take above the window: on a loaded machine with two CPUs, and with the deadline
-# of the whole monitor (3 s) used up where it does not answer. bench/verdict.py measures it exactly.
-BUDGET, BUDGET_SILENT = 2.0, 4.5
+# What a diagnosis may take above the window: the deadline of the whole monitor (3 s), and as much again as a
+# machine with two busy CPUs makes of the rest. That it does not hang is tested here; how long it really takes
+# is bench/verdict.py's.
+BUDGET = 4.5
 # How often a scenario is played whose state, as measured beside vmhang, the host did not keep up.
 TURNS = 3
 # The text for people holds no control characters, whatever the guest wrote.
@@ -198,10 +199,8 @@ def probe(vmhang, scenario, stage, vm):
     problems += list_problems(vmhang, vm)
     if scenario.monitor and report["monitor"]["state"] != scenario.monitor:
         problems.append(f"monitor is {report['monitor']['state']}, not {scenario.monitor}")
-    # A VM that the host holds back answers late, or not at all.
-    budget = BUDGET if scenario.asks and not scenario.passive else BUDGET_SILENT
-    if seconds > WINDOW + budget:
-        problems.append(f"took {seconds:.1f} s, {WINDOW + budget:.1f} s at most")
+    if seconds > WINDOW + BUDGET:
+        problems.append(f"took {seconds:.1f} s, {WINDOW + BUDGET:.1f} s at most")
     if vm.popen.poll() is not None:
         problems.append("the VM ended")
     elif status_of(scenario, vm) != before:
