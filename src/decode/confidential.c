@@ -49,7 +49,7 @@ const char *vh_conf_title(enum vh_conf_kind kind)
 		[VH_CONF_SEV_ES] = "SEV-ES",
 		[VH_CONF_SEV_SNP] = "SEV-SNP",
 		[VH_CONF_TDX] = "TDX",
-		[VH_CONF_OTHER] = "encrypted in a way that vmhang does not know",
+		[VH_CONF_OTHER] = "in a way that vmhang does not know",
 	};
 
 	return vh_name_of(titles, VH_N_CONF, (int)kind);

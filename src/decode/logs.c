@@ -44,11 +44,16 @@ static bool fits(const struct vh_model *m, const struct vh_log_pattern *p, enum 
 	return p->where != VH_LOG_OURS || names_us(m, line);
 }
 
-/* Escaped, and cut to MAX_LINE bytes between two characters. */
+/* Escaped, and cut to MAX_LINE bytes between two characters. Without the register dump that stands
+ * behind a message where its lines were joined. */
 static char *cut_line(struct vh_str line)
 {
 	struct vh_buf out = {0};
+	ssize_t dump = vh_str_find(line, " EAX=");
 
+	if (dump < 0)
+		dump = vh_str_find(line, " RAX=");
+	line.n = dump > 0 ? (size_t)dump : line.n;
 	line = vh_str_trim(line);
 	vh_escape(&out, (struct vh_str){line.s, VH_MIN(line.n, MAX_LINE)}, false);
 	size_t n = 0;

@@ -2,6 +2,7 @@
 /* Inside of infer: who establishes which facts. */
 #pragma once
 
+#include "base/units.h"
 #include "infer/fact.h"
 
 void vh_facts_of_host(struct vh_facts *facts);      /* the process and what the host does to it */
@@ -19,6 +20,8 @@ struct vh_subject {
 struct vh_subject vh_subject_tid(pid_t tid);
 struct vh_subject vh_subject_vcpu(int index);
 
+/* CPU time in words: ps tells seconds alone, top hundredths, so that none in it is not none. */
+struct vh_unit_text vh_used_text(int64_t ns);
 /* What was traced of a vCPU: NULL where nothing was, or for too short a time to say what did not
  * happen. Not of KVM's statistics alone. */
 const struct vh_vcpu_exits *vh_traced(const struct vh_facts *facts, int vcpu);

@@ -71,7 +71,7 @@ static void tracer_fact(struct vh_facts *facts, const struct vh_thread *t, pid_t
 static void process_facts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
-	size_t seen = 0, stopped = 0, traced = 0;
+	size_t all = 0, seen = 0, stopped = 0, traced = 0;
 
 	if (m->process.died)
 		vh_fact_ground(facts,
@@ -85,8 +85,11 @@ static void process_facts(struct vh_facts *facts)
 						   : t->last.seen ? &t->last
 								  : &t->first;
 
+		if (t->role == VH_ROLE_KERNEL)
+			continue;
+		all++;
 		/* ps without a state says nothing here. */
-		if (!s->seen || !s->stat.state || t->role == VH_ROLE_KERNEL)
+		if (!s->seen || !s->stat.state)
 			continue;
 		seen++;
 		stopped += s->stat.state == 'T';
@@ -103,9 +106,13 @@ static void process_facts(struct vh_facts *facts)
 		f = vh_fact_add(facts, VH_FACT_PROCESS_STOPPED, -1, seen,
 			"all %zu threads of process %d are stopped by a signal (state T)", seen,
 			(int)m->vm->id.pid);
-	else if (!stopped && !traced)
+	else if (!stopped && !traced && (!m->pasted || seen == all))
 		f = vh_fact_add(facts, VH_FACT_PROCESS_NOT_STOPPED, -1, NAN,
 			"none of its %zu threads is stopped or traced", seen);
+	else if (!stopped && !traced)
+		f = vh_fact_add(facts, VH_FACT_PROCESS_NOT_STOPPED, -1, NAN,
+			"of %zu of its %zu threads the state is known: none is stopped or traced",
+			seen, all);
 	if (!f)
 		return;
 	vh_fact_ground(facts, f, "task.stat", NULL);

@@ -196,15 +196,17 @@ static void lifetime_facts(struct vh_facts *facts)
 	}
 	if (!others || most >= HARDLY_NS)
 		return;
-	vh_auto_free char *how = least == most ? vh_asprintf("%s", vh_duration_text(most).s)
-					       : vh_asprintf("%s to %s", vh_duration_text(least).s,
-							 vh_duration_text(most).s);
+	vh_auto_free char *how = least == most ? vh_strdup(vh_used_text(most).s)
+					       : vh_asprintf("%s to %s", vh_used_text(least).s,
+							 vh_used_text(most).s);
+	vh_auto_free char *who = others == 1 ? vh_strdup("the other vCPU")
+					     : vh_asprintf("the other %zu vCPUs", others);
 	struct vh_fact *f = vh_fact_add(facts, VH_FACT_APS_HARDLY_RAN, -1,
 		(double)most / VH_NS_PER_S,
-		"the other %zu vCPU%s used %s of CPU time%s since they were created: no operating "
-		"system ran there; that the firmware started them for a moment and parked them "
-		"again, so little time does not rule out",
-		others, others == 1 ? "" : "s", how, others == 1 ? "" : " each");
+		"%s used %s of CPU time%s in all: it is unlikely that an operating system ran "
+		"there; a short start by the firmware, before it parks a CPU again, so little time "
+		"does not rule out",
+		who, how, others == 1 ? "" : " each");
 
 	for (size_t i = 0; i < m->n_vcpus; i++)
 		if (m->vcpus[i]->index > 0)
@@ -239,7 +241,7 @@ static void no_kernel_fact(struct vh_facts *facts)
 
 /* --- Exits, where only a table of them is there ----------------------------------------------- */
 
-/* The rows of a vCPU; of the VM as a whole where it alone does not sleep. */
+/* The rows of a vCPU; of the VM as a whole where it is the only one that does not sleep. */
 static const struct vh_vcpu_exits *rows_of(const struct vh_facts *facts, const struct vh_vcpu *v)
 {
 	const struct vh_model *m = facts->model;
@@ -248,7 +250,7 @@ static const struct vh_vcpu_exits *rows_of(const struct vh_facts *facts, const s
 	if (own && own->n_rows)
 		return own;
 	if (!m->exits->vm || !m->exits->vm->n_rows ||
-		!vh_fact_of(facts, VH_FACT_VCPU_BUSY, v->index))
+		vh_fact_of(facts, VH_FACT_VCPU_ASLEEP, v->index))
 		return NULL;
 	for (size_t i = 0; i < m->n_vcpus; i++)
 		if (m->vcpus[i] != v && !vh_fact_of(facts, VH_FACT_VCPU_ASLEEP, m->vcpus[i]->index))

@@ -65,8 +65,7 @@ static struct load load_of(const struct vh_facts *facts, const struct vh_vcpu *v
 	return load;
 }
 
-/* ps tells seconds alone, top hundredths: nothing in it is not nothing. */
-static struct vh_unit_text used_text(int64_t ns)
+struct vh_unit_text vh_used_text(int64_t ns)
 {
 	return ns ? vh_duration_text(ns) : (struct vh_unit_text){"less than a second"};
 }
@@ -86,7 +85,7 @@ static void life_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 	else if (s->cpu_ns >= 0 && s->cpu_ns < NEVER_STARTED_NS && s->stat.state == 'S')
 		f = vh_fact_add(facts, VH_FACT_VCPU_ASLEEP, v->index, 0,
 			"vCPU %d sleeps, and used %s of CPU time since it was made", v->index,
-			used_text(s->cpu_ns).s);
+			vh_used_text(s->cpu_ns).s);
 	if (!f)
 		return;
 	vh_fact_ground(facts, f, "pasted.ps", NULL);
@@ -419,9 +418,9 @@ static void start_facts(struct vh_facts *facts, const struct vh_vcpu *v, bool re
 	else if (counted && asleep && ran_ns < NEVER_STARTED_NS &&
 		 !vh_fact_of(facts, VH_FACT_VCPU_WAKES, n))
 		f = vh_fact_add(facts, VH_FACT_AP_NEVER_STARTED, n, (double)ran_ns / VH_NS_PER_S,
-			"vCPU %d used %s of CPU time since it was created: no operating system "
-			"started it",
-			n, used_text(ran_ns).s);
+			"vCPU %d used %s of CPU time since it was created: it is unlikely that an "
+			"operating system started it",
+			n, vh_used_text(ran_ns).s);
 	else if (counted && ran_ns >= NEVER_STARTED_NS)
 		f = vh_fact_add(facts, VH_FACT_AP_STARTED, n, (double)ran_ns / VH_NS_PER_S,
 			"vCPU %d used %s of CPU time: it was started", n,

@@ -8,8 +8,8 @@
 #define MAX_LINES 400
 
 /* QEMU's programs; what follows must be options, for prose names them too. */
-static const char *const programs[] = {
-	"qemu-system-", "qemu-kvm", "/usr/libexec/qemu-kvm", "/usr/bin/kvm", "/qemu-dm"};
+static const char *const programs[] = {"qemu-system-", "qemu-kvm", "/usr/libexec/qemu-kvm",
+	"/usr/bin/kvm", "/qemu-dm", "$QEMU", "${QEMU"};
 /* Options that a VM is hardly started without; two make a command line. */
 static const char *const options[] = {" -name ", " -machine ", " -M ", " -m ", " -smp ", " -cpu ",
 	" -drive ", " -blockdev ", " -device ", " -accel ", " -enable-kvm", " -object ", " -hda ",
@@ -216,8 +216,13 @@ static void take(struct vh_paste *p, size_t from, size_t n)
 
 	if (at < 0)
 		return;
-	vh_paste_put_command_line(
-		p, from, n, (struct vh_str){line.s + at, line.n - at}, pid_before(line, at));
+	int64_t pid = pid_before(line, at);
+	struct vh_str typed = vh_command_of(p, from, 2);
+
+	/* cat /proc/PID/cmdline */
+	if (!pid && vh_str_find(typed, "/cmdline") >= 0)
+		pid = vh_command_pid(typed);
+	vh_paste_put_command_line(p, from, n, (struct vh_str){line.s + at, line.n - at}, pid);
 	vh_paste_note(p, from, n, "a QEMU command line");
 }
 

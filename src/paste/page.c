@@ -58,18 +58,22 @@ static size_t clean_point(struct vh_str s, char *out, size_t *written)
 	return n;
 }
 
-/* Without the marks of a quotation ("> > "), and without the bars of a Markdown table. */
+/* Without the marks of a quotation: "> > ", and "&gt; " as trackers have it that took in another's
+ * texts. */
 static struct vh_str unquote(struct vh_str line)
 {
-	while (line.n && line.s[0] == '>' &&
-		(line.n == 1 || line.s[1] == ' ' || line.s[1] == '>')) {
-		line.s++, line.n--;
-		if (line.n && line.s[0] == ' ')
-			line.s++, line.n--;
+	while (line.n) {
+		size_t n = line.s[0] == '>' ? 1 : vh_str_starts(line, "&gt;") ? 4 : 0;
+
+		if (!n || (line.n > n && !strchr(" >&", line.s[n])))
+			break;
+		n += line.n > n && line.s[n] == ' ';
+		line.s += n, line.n -= n;
 	}
 	return line;
 }
 
+/* Without the bars of a Markdown table. */
 static void unbar(char *s, size_t n)
 {
 	struct vh_str t = vh_str_trim((struct vh_str){s, n});

@@ -327,7 +327,7 @@ static void put_vmm(struct vh_buf *out, const struct vh_model *m)
 	if (m->monitor.state == VH_MONITOR_ANSWERED && version[0] >= 0)
 		put_part(out, "%s %d.%d.%d", vh_vmm_name(m->vm->vmm), version[0],
 			VH_MAX(version[1], 0), VH_MAX(version[2], 0));
-	else
+	else if (!m->pasted || m->vm->vmm != VH_VMM_OTHER) /* a text that does not say it */
 		put_part(out, "%s", vh_vmm_name(m->vm->vmm));
 	if (m->vm->libvirt.managed || m->vm->libvirt.answered)
 		put_part(out, "libvirt %s", m->vm->libvirt.uri ? m->vm->libvirt.uri : "domain");

@@ -53,20 +53,24 @@ static bool is_told_by_time(const struct vh_facts *f)
 }
 
 /* Firmware that starts the other CPUs for a moment and parks them leaves as little CPU time as
- * firmware that never got so far. */
+ * firmware that never got so far; and so does a young guest that has work for one CPU alone. */
 static void limit_by_time(const struct vh_facts *f, struct vh_judgement *j)
 {
-	bool waits =
+	bool hidden =
+		vh_fact(f, VH_FACT_REGISTERS_HIDDEN) || vh_fact(f, VH_FACT_REGISTERS_OF_RESET);
+	bool likely =
 		vh_fact_of(f, VH_FACT_VCPU_NO_EXITS, 0) && vh_fact_of(f, VH_FACT_VCPU_PAUSES, 0);
 
-	if (is_told_by_time(f) &&
-		(vh_fact(f, VH_FACT_REGISTERS_HIDDEN) || vh_fact(f, VH_FACT_REGISTERS_OF_RESET)))
-		vh_at_most(j,
-			waits_for_nothing(f) ? VH_CERTAIN
-			: waits              ? VH_LIKELY
-					     : VH_POSSIBLE,
-			"that the other vCPUs were not started is told by their CPU time alone, "
-			"which is thin: firmware that starts and parks them leaves as little");
+	if (!is_told_by_time(f) || (!hidden && vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, 0)))
+		return;
+	if (!hidden)
+		likely |= vh_registers_known(f, 0) || vh_fact_of(f, VH_FACT_VCPU_RAN_LONG, 0);
+	vh_at_most(j,
+		waits_for_nothing(f) ? VH_CERTAIN
+		: likely             ? VH_LIKELY
+				     : VH_POSSIBLE,
+		"that the other vCPUs were not started is told by their CPU time alone, which is "
+		"thin: firmware that starts and parks them leaves as little");
 }
 
 static void title(

@@ -35,9 +35,10 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			"a program that computes looks the same: where it runs is encrypted");
 	vh_title(j, "a CPU of the guest's operating system spins%s",
 		early ? ", before the kernel started the other CPUs" : "");
-	vh_next(j, NULL,
-		"look at the guest's console: a kernel reports a lockup after 20 s; an NMI (virsh "
-		"inject-nmi {name}) makes Linux print where it is");
+	vh_next(j, NULL, "look at the guest's console: a kernel reports a lockup after 20 s");
+	vh_next_monitor(j, f, "inject-nmi", "inject-nmi",
+		"make the guest's kernel print on its console where it is: Linux does so at an "
+		"NMI");
 	vh_next_keep_and_reset(j, f);
 }
 

@@ -107,7 +107,7 @@ static void facts_of_the_seed(const struct vh_facts *f)
 		{VH_FACT_NO_KERNEL_RAN, -1, "no operating system's kernel ever ran"},
 		{VH_FACT_VCPU_NO_EXITS, 0, "of 156 exits"},
 		{VH_FACT_VCPU_PAUSES, 0, "4 of 156 exits"},
-		{VH_FACT_AP_NEVER_STARTED, 7, "no operating system started it"},
+		{VH_FACT_AP_NEVER_STARTED, 7, "unlikely that an operating system started it"},
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
