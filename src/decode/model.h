@@ -205,6 +205,7 @@ struct vh_monitor_view {
 struct vh_drive_view {
 	char *name; /* device or node */
 	char *file;
+	bool empty;                            /* it holds no medium, as info block tells */
 	char *io_status;                       /* "ok", "nospace", "failed"; NULL not told */
 	uint64_t rd_ops[2], wr_ops[2], failed; /* asked, asked again */
 	bool has_stats[2];

@@ -33,6 +33,9 @@ const struct vh_pasted_row *vh_pasted_row_find(const struct vh_pasted_rows *rows
  * hours and minutes, "31h", "5d", "2w"), -1 where it is none. */
 int64_t vh_pasted_time_ns(struct vh_str s, bool plus);
 
+/* pasted_drives.c */
+void vh_decode_pasted_drives(struct vh_decoder *d);
+
 /* pasted_monitor.c */
 void vh_decode_pasted_monitor(struct vh_decoder *d);
 /* thread_id of each vCPU, by HMP info cpus and the old query-cpus; tids[VH_MAX_VCPUS]. */

@@ -190,6 +190,7 @@ static void drive_facts(struct vh_facts *facts)
 		if (!f)
 			continue;
 		vh_fact_ground(facts, f, "qmp.query-block", NULL);
+		vh_fact_ground(facts, f, "pasted.hmp-block", NULL);
 	}
 }
 

@@ -196,7 +196,9 @@ static void take_kernel(struct vh_paste *p, size_t from, size_t n)
 	vh_paste_note(p, from, n, "kernel log of %s",
 		w == WHOSE_GUEST  ? "the guest"
 		: w == WHOSE_HOST ? "the host"
-				  : "host or guest: which is not clear, and it is not used");
+				  : "host or guest: which is not clear, so that nothing is "
+				    "concluded from it (\"host "
+				    "kernel\" or \"guest kernel\" in a line above it tells)");
 }
 const struct vh_recogniser vh_recognise_kernel_log = {.name = "kernel-log",
 	.sure = VH_SURE_OF_SHAPE,

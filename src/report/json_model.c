@@ -93,6 +93,7 @@ static struct json_object *drive(const struct vh_drive_view *d)
 
 	vh_report_put(o, "name", d->name);
 	vh_report_put(o, "file", d->file);
+	vh_json_put_bool(o, "empty", d->empty);
 	vh_report_put(o, "io_status", d->io_status);
 	json_object_object_add(o, "reads", some ? json_object_new_uint64(d->rd_ops[last]) : NULL);
 	json_object_object_add(o, "writes", some ? json_object_new_uint64(d->wr_ops[last]) : NULL);

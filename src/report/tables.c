@@ -151,7 +151,7 @@ static void add_drives(struct vh_view *v, const struct vh_model *m)
 				vh_view_cell(s, "-");
 		}
 		vh_view_cell(s, "%s", d->idle_ns < 0 ? "" : vh_duration_text(d->idle_ns).s);
-		vh_view_cell(s, "%s", d->file ? d->file : "");
+		vh_view_cell(s, "%s", d->file ? d->file : d->empty ? "[not inserted]" : "");
 	}
 }
 

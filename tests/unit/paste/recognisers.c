@@ -137,11 +137,49 @@ static void monitor(void **state VH_UNUSED)
 	assert_int_equal(m->vcpus[0]->halted, 1);
 	assert_int_equal(m->vcpus[1]->halted, -1);
 	assert_lines(c, "pasted.hmp-block", "", 4, 2);
+	assert_int_equal(m->n_drives, 1);
+	assert_string_equal(m->drives[0].name, "virtio0");
+	assert_string_equal(m->drives[0].file, "/data/web.qcow2");
+	assert_string_equal(m->drives[0].io_status, "nospace");
 	assert_lines(c, "hmp.info-mtree", "", 7, 3);
 	assert_lines(c, "hmp.info-lapic", "vcpu:1", 10, 4);
 	vh_model_free(m);
 	vh_case_free(c);
 	assert_nothing("the VM status: is running\nhttp://x (raw)\nC: (drive)\n");
+}
+
+/* Both forms of info block, names with blanks, brackets and colons, drives without a medium. */
+static void block(void **state VH_UNUSED)
+{
+	struct vh_case *c = paste_one(
+		"  ide0-hd0 (#block140): nbd://h:1/a (copy) b.raw (raw, read-only)\n"
+		"      Attached to:      /machine/unattached/device[19]\n"
+		"      Backing file:     /b: (c).raw (chain depth: 1)\n"
+		"\n"
+		"  ide1-cd0: [not inserted]\n"
+		"      Removable device: not locked, tray closed\n"
+		"      I/O status:       failed\n"
+		"prose\n"
+		"ide0-hd1: removable=0 io-status=nospace file=/a b.qcow2 backing_file=/c ro=0 "
+		"drv=qcow2\n"
+		"floppy0: removable=1 locked=0 tray-open=0 io-status=ok [not inserted]\n");
+	struct vh_model *m = vh_model_build(c);
+	static const struct {
+		const char *name, *file, *io_status;
+	} wanted[] = {{"ide0-hd0", "nbd://h:1/a (copy) b.raw", NULL}, {"ide1-cd0", NULL, "failed"},
+		{"ide0-hd1", "/a b.qcow2", "nospace"}, {"floppy0", NULL, "ok"}};
+
+	assert_int_equal(m->n_drives, VH_ARRAY_SIZE(wanted));
+	for (size_t i = 0; i < VH_ARRAY_SIZE(wanted); i++) {
+		assert_string_equal(m->drives[i].name, wanted[i].name);
+		assert_true(vh_streq(m->drives[i].file, wanted[i].file) ||
+			    (!wanted[i].file && !m->drives[i].file));
+		assert_true(vh_streq(m->drives[i].io_status, wanted[i].io_status) ||
+			    (!wanted[i].io_status && !m->drives[i].io_status));
+		assert_int_equal(m->drives[i].empty, !wanted[i].file);
+	}
+	vh_model_free(m);
+	vh_case_free(c);
 }
 
 static void qmp(void **state VH_UNUSED)
@@ -334,6 +372,7 @@ int main(void)
 		cmocka_unit_test(several_vms_in_top),
 		cmocka_unit_test(registers),
 		cmocka_unit_test(monitor),
+		cmocka_unit_test(block),
 		cmocka_unit_test(qmp),
 		cmocka_unit_test(libvirt),
 		cmocka_unit_test(files_of_proc),
