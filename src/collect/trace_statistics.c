@@ -246,7 +246,8 @@ static struct sample take_sample(struct statistics *t)
 	if (!s.why)
 		return s;
 	if (t->options.passive) {
-		vh_auto_free char *why = vh_asprintf("%s; the monitor was not to be asked", s.why);
+		vh_auto_free char *why =
+			vh_asprintf("%s; the monitor is not asked for them here", s.why);
 
 		vh_replace(&s.why, why);
 		return s;

@@ -8,6 +8,7 @@
  * - a clock (ACPI PM timer, PIT, HPET, TSC): many kernels read it all the time;
  * - what starts work or moves data: a virtio doorbell, a data port, an EOI, an IPI.
  */
+#include "decode/constants.h"
 #include "infer/facts_build.h"
 
 #include <inttypes.h>
@@ -294,7 +295,9 @@ static char *what_is_stormed(const struct vh_exit_key *k)
 	case VH_KEY_MMIO:
 		return vh_asprintf("address 0x%" PRIx64, k->value);
 	case VH_KEY_MSR:
-		return vh_asprintf("MSR 0x%" PRIx64, k->value);
+		return vh_msr_name(k->value) ? vh_asprintf("MSR %s (0x%" PRIx64 ")",
+						       vh_msr_name(k->value), k->value)
+					     : vh_asprintf("MSR 0x%" PRIx64, k->value);
 	default:
 		return vh_strdup(k->text ? k->text : vh_key_kind_name(k->kind));
 	}

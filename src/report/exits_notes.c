@@ -60,13 +60,17 @@ static void add_event(struct vh_view_section *s, const struct vh_trace_event *ev
 	}
 }
 
+static bool is_counted(const struct vh_exits *e, const char *event)
+{
+	const struct vh_trace_event *ev = vh_exits_event(e, event);
+
+	return ev && (ev->state == VH_EVENT_ATTACHED || ev->state == VH_EVENT_SAMPLED);
+}
+
 /* kvm_exit is there, but no VM ever makes it fire. */
 static bool silent_exits(const struct vh_exits *e)
 {
-	const struct vh_trace_event *ev = vh_exits_event(e, "kvm:kvm_exit");
-
-	return !vh_exits_has_reasons(e) && ev &&
-	       (ev->state == VH_EVENT_ATTACHED || ev->state == VH_EVENT_SAMPLED);
+	return !vh_exits_has_reasons(e) && is_counted(e, "kvm:kvm_exit");
 }
 
 /* Events whose code address had no room. It is no key of a device: whoever reads the ports need not
@@ -139,6 +143,10 @@ void vh_exits_add_notes(
 			"instructions: the rows are the events behind exits, and one exit may "
 			"cause several; KVM_RUN is guest and KVM together");
 	}
+	if (!vh_exits_is_statistics(e) && !e->sees_exits && !is_counted(e, "kvm:kvm_fpu"))
+		vh_view_line(s,
+			"without kvm:kvm_fpu and kvm:kvm_entry nothing tells when the guest "
+			"goes on: what it ran counts as user space");
 	if (e->why_not_better)
 		vh_view_line(s, "no better backend: %s", e->why_not_better);
 	for (size_t i = 0; i < e->n_events; i++)

@@ -78,7 +78,7 @@ static void nobody_to_ask(void **state VH_UNUSED)
 	f.c->vm->accel = VH_ACCEL_KVM;
 	fixture_put(&f, "/proc/self/mountinfo", "25 23 0:7 / / rw - ext4 /dev/vda rw\n");
 	assert_null(vh_trace_statistics.open(f.host, f.c->vm, &options, &why));
-	assert_string_equal(why, "debugfs is not mounted; the monitor was not to be asked");
+	assert_string_equal(why, "debugfs is not mounted; the monitor is not asked for them here");
 	free(why);
 	/* The plan's rules hold: nothing is asked of a process that has gone. */
 	options.passive = false;
