@@ -7,9 +7,10 @@
 
 It is Debian's stock kernel (newer: that of the backports) under QEMU's TCG, which emulates SVM, on this
 machine's own root file system: read-only, over 9p, so that what was built here runs in there as it is.
-/tmp, /run and /var/tmp are empty in there. COMMAND runs as root; a single argument is a line for the shell.
-What it leaves in /run/out comes back in FOLDER, next to `stdout`, `stderr` and `console`. It needs no
-/dev/kvm, is at the command after some 6 s, and is about ten times slower than this machine from there on.
+/tmp, /run and /var/tmp are empty in there, but for this project where it lies in one of them. COMMAND runs as
+root; a single argument is a line for the shell. What it leaves in /run/out comes back in FOLDER, next to
+`stdout`, `stderr` and `console`. It needs no /dev/kvm, is at the command after some 6 s, and is about ten times
+slower than this machine from there on.
 
 Exit status: the command's; 124 where the time (default: 300 s) ran out, 125 where the machine broke down.
 """
@@ -25,6 +26,7 @@ import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parent
 sys.path.insert(0, str(HERE))
 
 import process  # noqa: E402
@@ -42,8 +44,9 @@ INIT = """#!/bin/sh
 for module in /modules/*; do insmod $module || echo "nested: cannot load $module"; done
 mount -t 9p -o {nine_p},ro,cache=loose root /mnt || exec poweroff -f
 {mounts}
-mkdir -p /mnt/run/out
+mkdir -p /mnt/run/out /mnt{top}
 mount -t 9p -o {nine_p} out /mnt/run/out
+mount -t 9p -o {nine_p},ro,cache=loose project /mnt{top} || exec poweroff -f
 exec switch_root /mnt /bin/bash /run/out/.begin
 """
 # Runs as process 1 in there. A process that ends there would be a panic of the kernel.
@@ -72,7 +75,7 @@ def why_not():
 def initramfs(home, path):
     """Busybox, the modules of the kernel in home, and INIT, at path."""
     mounts = "\n".join(f"mount -t {kind} none /mnt/{where}" for kind, where in MOUNTS)
-    init = INIT.format(nine_p=NINE_P, mounts=mounts)
+    init = INIT.format(nine_p=NINE_P, mounts=mounts, top=shlex.quote(str(TOP)))
     applets = ("sh", "mount", "insmod", "switch_root", "mkdir", "poweroff")
     path.write_bytes(store.cpio([
         *((folder, stat.S_IFDIR | 0o755, 0, b"") for folder in ("bin", "dev", "mnt", "modules")),
@@ -85,9 +88,15 @@ def initramfs(home, path):
     return path
 
 
+def comma(path):
+    """As QEMU wants it in a list of options."""
+    return str(path).replace(",", ",,")
+
+
 def qemu_command(home, initrd, out):
     shares = []
-    for tag, options in (("root", "path=/,readonly=on,multidevs=remap"), ("out", f"path={out}")):
+    for tag, options in (("root", "path=/,readonly=on,multidevs=remap"), ("out", f"path={comma(out)}"),
+                         ("project", f"path={comma(TOP)},readonly=on,multidevs=remap")):
         shares += ["-fsdev", f"local,id={tag},security_model=none,{options}",
                    "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
     return [QEMU, "-nodefaults", "-no-reboot", "-display", "none", "-machine", "q35",
