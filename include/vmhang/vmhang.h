@@ -77,9 +77,18 @@ typedef struct vmhang_observe_options {
 VMHANG_API vmhang_case *vmhang_observe(vmhang_host *host, const vmhang_vms *vms, size_t index,
 	const vmhang_observe_options *options, vmhang_error **error);
 VMHANG_API void vmhang_case_free(vmhang_case *c);
-/* A case file (docs/case-format.md), written whole or not at all; "-" loads standard input. */
+/* A case file (docs/case-format.md), written whole or not at all; "-" loads standard input. What is
+ * loaded may be a text as well, see below: about one VM. */
 VMHANG_API bool vmhang_case_save(const vmhang_case *c, const char *path, vmhang_error **error);
 VMHANG_API vmhang_case *vmhang_case_load(const char *path, vmhang_error **error);
+/* The case of what somebody pasted: outputs of commands (ps, top, perf kvm stat, info registers,
+ * QMP, virsh, /proc, logs) in any mix and order, with prose around them. Nothing in it is run. A
+ * text may be about several VMs: `index` is which, that of which it tells most first, and *count,
+ * where count is not NULL, becomes how many there are, whether it works or not. Fails with EINVAL
+ * for an index behind the last (ENODATA where nothing is recognised); vmhang_case_load with
+ * ENOTUNIQ for a text about several. `name` is what the report calls the text. */
+VMHANG_API vmhang_case *vmhang_case_from_text(const char *name, const char *text, size_t text_size,
+	size_t index, size_t *count, vmhang_error **error);
 
 /* The report of a case, which stays the caller's and must outlive it. */
 VMHANG_API vmhang_report *vmhang_report_new(const vmhang_case *c);

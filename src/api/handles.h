@@ -2,6 +2,7 @@
 /* What the public handles are, for the files of this floor. */
 #pragma once
 
+#include "case/case.h"
 #include "discover/discover.h"
 #include "vmhang/vmhang.h"
 
@@ -16,6 +17,10 @@ struct vmhang_host {
 
 struct vmhang_vms {
 	struct vh_vm_list list;
+};
+
+struct vmhang_case {
+	struct vh_case *c;
 };
 
 /* A caller built against an older header has a shorter struct, one against a newer a longer. */

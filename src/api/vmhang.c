@@ -8,10 +8,6 @@
 #include "collect/collect.h"
 #include "report/report.h"
 
-struct vmhang_case {
-	struct vh_case *c;
-};
-
 struct vmhang_report {
 	struct vh_report *r;
 };
@@ -189,16 +185,6 @@ void vmhang_case_free(vmhang_case *c)
 bool vmhang_case_save(const vmhang_case *c, const char *path, vmhang_error **error)
 {
 	return vmhang_give(vh_case_save(c->c, path), error);
-}
-
-vmhang_case *vmhang_case_load(const char *path, vmhang_error **error)
-{
-	vmhang_case *c = vh_alloc(sizeof(*c));
-
-	if (vmhang_give(vh_case_load(path, &c->c), error))
-		return c;
-	free(c);
-	return NULL;
 }
 
 vmhang_report *vmhang_report_new(const vmhang_case *c)

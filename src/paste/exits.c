@@ -39,6 +39,25 @@ static bool is_perf_row(struct vh_str line)
 	return false;
 }
 
+/* What a mail program has put on a line of its own: the rest of a heading, or of a row. */
+static bool is_perf_rest(struct vh_str line)
+{
+	static const char *const names[] = {
+		"Min", "Max", "Avg", "Mean", "Time", "time", "Time%", "Samples%", "(ns)"};
+	struct vh_str word;
+	bool any = false, ok = line.n <= 200;
+
+	for (; ok && vh_next_word(&line, &word); any = true) {
+		ok = vh_str_is(word, ")") ||
+		     (any && (vh_str_is(word, "(") || vh_str_is(word, "+-"))) ||
+		     (word.n > 1 && isdigit((unsigned char)word.s[0]) &&
+			     strchr("%s", word.s[word.n - 1]));
+		for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
+			ok |= vh_str_is(word, names[i]);
+	}
+	return any && ok;
+}
+
 static bool is_perf_intro(struct vh_str line)
 {
 	return vh_str_starts(line, "Analyze events for");
@@ -79,7 +98,7 @@ static size_t perf_table(struct vh_paste *p, size_t at)
 
 		if (vh_is_prompt(p, i))
 			break;
-		if (is_perf_row(line))
+		if (is_perf_row(line) || (i == end && is_perf_rest(line)))
 			end = i + 1;
 		else if (vh_str_starts(line, "Total Samples:"))
 			return i + 1 - at;
@@ -132,6 +151,22 @@ static uint64_t perf_seconds(const struct vh_paste *p, size_t from)
 			s = seconds_behind(p->page->lines[i].command, "sleep ");
 	return s;
 }
+/* The table, a row a line. */
+static char *perf_text(const struct vh_paste *p, size_t from, size_t n)
+{
+	struct vh_buf out = {0};
+
+	for (size_t i = from; i < from + n; i++) {
+		struct vh_str line = p->page->lines[i].text;
+
+		if (i > from)
+			vh_buf_putc(&out, is_perf_rest(vh_at(p, i)) ? ' ' : '\n');
+		vh_buf_add(&out, line.s, line.n);
+	}
+	vh_buf_putc(&out, '\n');
+	return vh_buf_steal(&out);
+}
+
 static void take_perf(struct vh_paste *p, size_t from, size_t n)
 {
 	static const char *const marks[] = {"pid(s) ", "VCPU "};
@@ -157,8 +192,9 @@ static void take_perf(struct vh_paste *p, size_t from, size_t n)
 	vh_auto_free char *subject =
 		value[1] < 4096 ? vh_asprintf("vcpu:%u", (unsigned)value[1]) : vh_strdup("");
 
+	vh_auto_free char *text = perf_text(p, from, n);
 	struct vh_evidence *e =
-		vh_paste_put_lines(p, from, n, VH_LAST, "pasted.perf-kvm-stat", subject);
+		vh_paste_put(p, from, n, VH_LAST, "pasted.perf-kvm-stat", subject, vh_str(text));
 
 	if (e && seconds)
 		vh_evidence_set_number(e, "span_ns", (int64_t)seconds * VH_NS_PER_S);

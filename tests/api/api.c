@@ -2,8 +2,10 @@
 /* The public interface, from a program that has nothing but the shared library and its header. */
 #include <vmhang/vmhang.h>
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +62,73 @@ static void a_case_is_saved_and_loaded(void **state)
 	vmhang_report_free(b);
 	vmhang_case_free(c);
 	vmhang_case_free(again);
+}
+
+static void assert_cause(vmhang_case *c, const char *cause)
+{
+	assert_non_null(c);
+	vmhang_report *r = vmhang_report_new(c);
+
+	assert_non_null(vmhang_report_cause(r));
+	assert_string_equal(vmhang_report_cause(r), cause);
+	vmhang_report_free(r);
+	vmhang_case_free(c);
+}
+
+static const char two_vms[] = "100 root 20 0 1 1 1 S 0.0 0.0 0:05.12 qemu-system-x86\n"
+			      "110 root 20 0 1 1 1 R 99.9 0.0 9:05.12 CPU 0/KVM\n"
+			      "200 root 20 0 1 1 1 S 0.0 0.0 0:05.12 qemu-system-x86\n"
+			      "210 root 20 0 1 1 1 S 0.3 0.0 9:05.12 CPU 0/KVM\n";
+
+static void a_pasted_text_gives_its_verdict(void **state)
+{
+	static const char paused[] = "Help!\n(qemu) info status\nVM status: paused (io-error)\n";
+	vmhang_error *error = NULL;
+	size_t count = 77;
+
+	(void)state;
+	assert_cause(vmhang_case_load(TEST_TEXT, NULL), "firmware-spins");
+	assert_cause(vmhang_case_from_text("mail", paused, sizeof(paused) - 1, 0, &count, &error),
+		"paused-io-error");
+	assert_null(error);
+	assert_int_equal(count, 1);
+	assert_null(vmhang_case_from_text("mail", paused, sizeof(paused) - 1, 1, NULL, &error));
+	assert_int_equal(vmhang_error_code(error), EINVAL);
+	vmhang_error_free(error);
+	error = NULL;
+	assert_null(vmhang_case_from_text("mail", "Help!\n", 6, 0, &count, &error));
+	assert_int_equal(count, 0);
+	assert_int_equal(vmhang_error_code(error), ENODATA);
+	assert_non_null(strstr(vmhang_error_message(error), "mail"));
+	vmhang_error_free(error);
+	assert_null(vmhang_case_from_text("mail", NULL, 0, 0, NULL, NULL));
+}
+
+static void a_text_about_two_vms(void **state)
+{
+	static const char heading[] =
+		"    PID USER PR NI VIRT RES SHR S  %CPU  %MEM     TIME+ COMMAND\n";
+	char path[] = "/tmp/vmhang-api-XXXXXX", text[1024];
+	int fd = mkstemp(path), n = snprintf(text, sizeof(text), "%s%s", heading, two_vms);
+	vmhang_error *error = NULL;
+	size_t count = 0;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, (size_t)n), n);
+	close(fd);
+	vmhang_case *c = vmhang_case_load(path, &error);
+
+	unlink(path);
+	assert_null(c);
+	assert_int_equal(vmhang_error_code(error), ENOTUNIQ);
+	vmhang_error_free(error);
+	for (size_t i = 0; i < 2; i++) {
+		c = vmhang_case_from_text("two", text, (size_t)n, i, &count, NULL);
+		assert_non_null(c);
+		assert_int_equal(count, 2);
+		vmhang_case_free(c);
+	}
 }
 
 static void errors_say_what_and_where(void **state)
@@ -140,6 +209,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_case_file_gives_its_verdict),
 		cmocka_unit_test(a_case_is_saved_and_loaded),
+		cmocka_unit_test(a_pasted_text_gives_its_verdict),
+		cmocka_unit_test(a_text_about_two_vms),
 		cmocka_unit_test(errors_say_what_and_where),
 		cmocka_unit_test(a_shorter_options_struct_is_enough),
 		cmocka_unit_test(every_cause_is_explained),

@@ -182,6 +182,34 @@ static void block(void **state VH_UNUSED)
 	vh_case_free(c);
 }
 
+/* A mail program has broken its lines. */
+static void wrapped_perf(void **state VH_UNUSED)
+{
+	struct vh_case *c = paste_one("19:49:57.094070\n\nAnalyze events for pid(s) 77, VCPU 2:\n\n"
+				      "             VM-EXIT    Samples  Samples%     Time%\nMin "
+				      "Time    Max\nTime         Avg "
+				      "time\n\n"
+				      "           interrupt        152    97.44%    99.01%\n "
+				      "1.92us     15.51us      4.18us ( "
+				      "+-   2.85% )\n"
+				      "               pause          4     2.56%     0.99%     "
+				      "1.24us      2.38us      1.58us ( "
+				      "+-\n17.09% )\n\n"
+				      "Total Samples:156, Total events handled time:641.83us.\n");
+	struct vh_model *m = vh_model_build(c);
+
+	assert_lines(c, "pasted.perf-kvm-stat", "vcpu:2", 1, 14);
+	const struct vh_vcpu_exits *v = m->exits ? vh_exits_of(m->exits, 2) : NULL;
+
+	assert_non_null(v);
+	assert_int_equal(v->exits, 156);
+	assert_int_equal(v->n_rows, 2);
+	for (size_t i = 0; i < v->n_rows; i++)
+		assert_true(v->rows[i].timing.total_ns > 6000);
+	vh_model_free(m);
+	vh_case_free(c);
+}
+
 static void qmp(void **state VH_UNUSED)
 {
 	struct vh_case *c = paste_one(
@@ -373,6 +401,7 @@ int main(void)
 		cmocka_unit_test(registers),
 		cmocka_unit_test(monitor),
 		cmocka_unit_test(block),
+		cmocka_unit_test(wrapped_perf),
 		cmocka_unit_test(qmp),
 		cmocka_unit_test(libvirt),
 		cmocka_unit_test(files_of_proc),
