@@ -112,14 +112,21 @@ static void note_hit(struct vh_model *m, const struct vh_log_pattern *p, struct 
 		(struct vh_log_hit){p->id, p->meaning, cut_line(line), evidence, kind};
 }
 
-/* What lies before the last boot banner belongs to an earlier life of the guest. */
-static struct vh_str last_boot(struct vh_str text, size_t *lines)
+static bool begins_life(struct vh_str line, enum vh_log_kind kind)
+{
+	return kind == VH_LOG_SERIAL ? vh_log_is_boot_banner(line)
+				     : vh_str_find(line, ": starting up libvirt version:") >= 0;
+}
+
+/* What lies before the last boot banner belongs to an earlier life of the guest; before libvirt's
+ * last line of a start, to an earlier QEMU. */
+static struct vh_str last_life(struct vh_str text, enum vh_log_kind kind, size_t *lines)
 {
 	struct vh_str rest = text, line;
 
 	*lines = 0;
 	while (vh_next_line(&rest, &line)) {
-		if (vh_log_is_boot_banner(line)) {
+		if (begins_life(line, kind)) {
 			text = (struct vh_str){line.s, text.s + text.n - line.s};
 			*lines = 0;
 		}
@@ -131,12 +138,14 @@ static struct vh_str last_boot(struct vh_str text, size_t *lines)
 void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, size_t evidence)
 {
 	struct vh_str line;
-	size_t lines = SIZE_MAX;
+	size_t lines = SIZE_MAX, unused;
 
 	if (text.n > MAX_SCANNED)
 		text = (struct vh_str){text.s + text.n - MAX_SCANNED, MAX_SCANNED};
 	if (kind == VH_LOG_SERIAL)
-		text = last_boot(text, &lines);
+		text = last_life(text, kind, &lines);
+	else if (kind == VH_LOG_QEMU)
+		text = last_life(text, kind, &unused);
 	while (vh_next_line(&text, &line)) {
 		if (!vh_str_trim(line).n)
 			continue;

@@ -384,6 +384,19 @@ static size_t extent_libvirt(struct vh_paste *p, size_t at)
 	return n;
 }
 
+/* What an earlier QEMU of this domain logged is not about the one that was started here. */
+static void forget_earlier_qemu(struct vh_paste *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n_pieces; i++)
+		if (p->pieces[i].id == p->context && vh_streq(p->pieces[i].e->source, "log.qemu"))
+			vh_evidence_free(p->pieces[i].e);
+		else
+			p->pieces[kept++] = p->pieces[i];
+	p->n_pieces = kept;
+}
+
 static void take_domain_log(struct vh_paste *p, size_t from, size_t n)
 {
 	vh_auto_buf struct vh_buf text = {0};
@@ -406,6 +419,7 @@ static void take_domain_log(struct vh_paste *p, size_t from, size_t n)
 		vh_paste_put_command_line(p, from, n, (struct vh_str){line.s + at, line.n - at}, 0);
 		break;
 	}
+	forget_earlier_qemu(p);
 	put_log(p, from, n, "log.qemu");
 	vh_paste_note(p, from, n, "libvirt's log of the domain, with QEMU's command line");
 }
