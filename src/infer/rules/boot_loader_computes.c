@@ -13,6 +13,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, s.ran_long ? VH_PROOF : VH_STRONG, s.pause);
 	vh_against(j, s.pause ? VH_PROOF : VH_STRONG, s.ran_long);
 	vh_against(j, VH_STRONG, s.apic);
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_ASKS_HOST, 0));
 	vh_against_firmware_spin(j, f);
 	vh_at_most(j, VH_POSSIBLE, "a computation looks like a loop from outside");
 	vh_next(j, "vmhang diagnose {name} --window 30s", "wait, and look again");

@@ -19,6 +19,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_FIRMWARE_EXCEPTION));
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_GHCB_CLEARED, 0));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_FIRMWARE_MMIO_ENCRYPTED));
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_ASKS_HOST, 0));
 	vh_against_firmware_spin(j, f);
 	if (!assert && !msr)
 		vh_at_most(j, VH_POSSIBLE,

@@ -21,6 +21,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_against(j, VH_STRONG, s.event);
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_GHCB_LAST, 0));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_FIRMWARE_ASSERT));
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_ASKS_HOST, 0));
 	vh_against_firmware_spin(j, f);
 	if (!said && !cleared)
 		vh_at_most(j, VH_POSSIBLE,

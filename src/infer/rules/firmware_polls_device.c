@@ -14,7 +14,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, s.silent);
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_POLLS_DEVICE, 0));
 	vh_for(j, VH_STRONG, clock);
-	vh_for(j, VH_WEAK, asks);
+	vh_for(j, VH_STRONG, asks);
 	vh_for(j, VH_WEAK, asks || clock ? s.ran_long : NULL);
 	vh_against_firmware_spin(j, f);
 	vh_at_most(j, VH_POSSIBLE,

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/protected.h"
 
-#include "base/clock.h"
-
-/* A wait that lasts longer has no end: the same bound as for ordinary guests. */
-#define BOOTING_NS (60 * VH_NS_PER_S)
-
 /* How sure is it that this is no boot at work? */
 static void limit(
 	const struct vh_facts *f, struct vh_judgement *j, const struct vh_firmware_spin *s)
@@ -18,10 +13,6 @@ static void limit(
 		vh_at_most(j, VH_POSSIBLE,
 			"what exits it makes was not counted, and it has not run for long: the "
 			"firmware may be at work");
-	else if (!s->ran_long && vh_vcpu_ran_ns(f, 0) < BOOTING_NS)
-		vh_at_most(j, VH_POSSIBLE,
-			"it has used less than a minute of CPU time: what it waits for may still "
-			"come");
 	else if (!s->ran_long && !s->pause)
 		vh_at_most(j, VH_POSSIBLE,
 			"it has not run for long, and executes no PAUSE: the firmware or a boot "
@@ -51,6 +42,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_WEAK, s.apic);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_SERIAL_EMPTY));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_REGISTERS_HIDDEN));
+	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_ASKS_HOST, 0));
 	vh_against_firmware_spin(j, f);
 	limit(f, j, &s);
 	vh_title(j, "the guest hangs in UEFI firmware: its boot CPU spins%s%s%s",

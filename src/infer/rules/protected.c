@@ -35,7 +35,6 @@ void vh_against_firmware_spin(struct vh_judgement *j, const struct vh_facts *f)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_LOCKUP));
 	vh_against(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_HALTS, 0));
 	vh_against(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_HLT, 0));
-	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_ASKS_HOST, 0));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_AP_STARTED));
 }
 
