@@ -288,7 +288,9 @@ static void table_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 					      "vCPU %d halts and is woken: %" PRIu64 " of %" PRIu64
 					      " exits are for that",
 					      v->index, halts, all));
-	if (all > hosts + halts && vh_never_rests(facts, v->index) &&
+	/* Of another guest, the facts of exits tell more. */
+	if (all > hosts + halts && vh_fact(facts, VH_FACT_GUEST_HAS_GHCB) &&
+		vh_never_rests(facts, v->index) &&
 		!vh_fact_of(facts, VH_FACT_VCPU_ASKS_HOST, v->index))
 		vh_fact_traced(facts, vh_fact_add(facts, VH_FACT_VCPU_ASKS_HOST, v->index, NAN,
 					      "vCPU %d asks the host for things: %" PRIu64
