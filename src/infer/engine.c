@@ -350,6 +350,15 @@ static void tell_load(struct vh_buf *line, const struct vh_facts *facts)
 		vh_buf_printf(line, "; none of its %zu vCPUs runs all the time", m->n_vcpus);
 }
 
+/* Of a pasted text: vCPUs that run, and of which somebody left out the registers. */
+static void tell_undumped(struct vh_buf *line, const struct vh_facts *facts)
+{
+	size_t n = vh_undumped_vcpus(facts), all = facts->model->n_vcpus;
+
+	if (n && n < all)
+		vh_buf_printf(line, ", of %zu of them the text has no registers", n);
+}
+
 static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	vh_auto_buf struct vh_buf line = {0};
@@ -360,6 +369,7 @@ static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 	v->hung = VH_HUNG_UNKNOWN;
 	vh_buf_puts(&line, "no known cause explains what is seen");
 	tell_load(&line, facts);
+	tell_undumped(&line, facts);
 	for (size_t i = 0; i < VH_ARRAY_SIZE(telling); i++) {
 		const struct vh_fact *f = vh_fact(facts, telling[i]);
 

@@ -6,6 +6,8 @@
 /* What a cause that is the verdict, or one of the others, adds for a piece that would settle it. */
 #define OF_VERDICT 6
 #define OF_OTHER   3
+/* For the registers of vCPUs that run, where those of others are there. */
+#define OF_OTHERS_THAT_RUN 10
 
 struct piece {
 	const char *text;
@@ -66,6 +68,23 @@ static const struct piece pieces[] = {
 		{"paused-io-error", "vmm-main-loop-blocked"}, 0, 0},
 };
 
+size_t vh_undumped_vcpus(const struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+	size_t n = 0;
+
+	for (size_t i = 0; m->pasted && i < m->n_vcpus; i++)
+		n += !m->vcpus[i]->regs[0].valid && !m->vcpus[i]->arm[0].valid &&
+		     vh_fact_of(facts, VH_FACT_VCPU_BUSY, m->vcpus[i]->index);
+	return n;
+}
+
+/* The registers of some vCPUs, but not of all that run. */
+static bool is_half_there(const struct vh_facts *facts, const struct piece *p)
+{
+	return strcmp(p->sources[0], "hmp.info-registers") == 0 && vh_undumped_vcpus(facts);
+}
+
 static bool has(const struct vh_case *c, const struct piece *p)
 {
 	for (size_t i = 0; i < VH_ARRAY_SIZE(p->sources) && p->sources[i]; i++)
@@ -87,12 +106,22 @@ static bool bears_on(const struct piece *p, const char *cause)
 	return false;
 }
 
+static const char *text_of(const struct vh_facts *facts, const struct piece *p)
+{
+	if (is_half_there(facts, p) && vh_conf_hides_registers(facts->model->confidential))
+		return "registers of all vCPUs: of an encrypted guest the control registers and "
+		       "the last event tell what each of them runs";
+	return p->text;
+}
+
 static int value_of(const struct vh_facts *facts, const struct vh_verdict *v, const struct piece *p)
 {
 	int value = p->value;
 
 	if (vh_conf_hides_registers(facts->model->confidential))
 		value += p->if_encrypted;
+	if (is_half_there(facts, p) && has(facts->model->c, p))
+		value += OF_OTHERS_THAT_RUN;
 	for (size_t i = 0; i < v->n_causes; i++)
 		if (bears_on(p, v->causes[i]->rule->id))
 			value += v->causes[i] == v->cause ? OF_VERDICT : OF_OTHER;
@@ -113,9 +142,8 @@ void vh_missing_steps(const struct vh_facts *facts, struct vh_verdict *v)
 		int most = 0;
 
 		for (size_t i = 0; i < VH_ARRAY_SIZE(pieces); i++) {
-			int value = told[i] || has(m->c, &pieces[i])
-					    ? 0
-					    : value_of(facts, v, &pieces[i]);
+			bool there = has(m->c, &pieces[i]) && !is_half_there(facts, &pieces[i]);
+			int value = told[i] || there ? 0 : value_of(facts, v, &pieces[i]);
 
 			if (value > most) {
 				most = value;
@@ -125,10 +153,10 @@ void vh_missing_steps(const struct vh_facts *facts, struct vh_verdict *v)
 		if (best == VH_ARRAY_SIZE(pieces))
 			break;
 		told[best] = true;
-		VH_PUSH(next, n) =
-			(struct vh_step){vh_asprintf("add to the text: %s", pieces[best].text),
-				vh_strdup(m->vm->libvirt.managed ? pieces[best].virsh
-								 : pieces[best].plain)};
+		VH_PUSH(next, n) = (struct vh_step){
+			vh_asprintf("add to the text: %s", text_of(facts, &pieces[best])),
+			vh_strdup(
+				m->vm->libvirt.managed ? pieces[best].virsh : pieces[best].plain)};
 	}
 	for (size_t i = 0; i < v->n_next; i++)
 		VH_PUSH(next, n) = v->next[i];

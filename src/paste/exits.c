@@ -198,7 +198,10 @@ static void take_perf(struct vh_paste *p, size_t from, size_t n)
 
 	if (e && seconds)
 		vh_evidence_set_number(e, "span_ns", (int64_t)seconds * VH_NS_PER_S);
-	vh_paste_note(p, from, n, "perf kvm stat");
+	vh_paste_note(p, from, n, "perf kvm stat%s",
+		seconds ? ""
+			: ", of which no rate is known: for how long it counted is not told "
+			  "(the command that recorded it, with its sleep, tells)");
 }
 const struct vh_recogniser vh_recognise_perf_kvm_stat = {
 	.name = "perf-kvm-stat", .sure = VH_SURE_OF_NAME, .extent = extent_perf, .take = take_perf};
