@@ -211,6 +211,14 @@ static void option_facts(struct vh_facts *facts)
 	if (vm->libvirt.reason && vm->libvirt.state)
 		vh_fact_add(facts, VH_FACT_LIBVIRT_REASON, -1, NAN, "libvirt says: %s (%s)",
 			vm->libvirt.state, vm->libvirt.reason);
+	/* Of a pasted text: a live VM has a process. */
+	if (facts->model->pasted && vh_streq(vm->libvirt.state, "shut off") &&
+		(vh_streq(vm->libvirt.reason, "crashed") || vh_streq(vm->libvirt.reason, "failed")))
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_PROCESS_GONE, -1, NAN,
+				"no process runs it any more: it is shut off (%s)",
+				vm->libvirt.reason),
+			"pasted.domstate", NULL);
 }
 
 /* Did asking change what it was asked about? Compares the looks before and after the monitor. */

@@ -7,6 +7,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		return;
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_PROCESS_GONE));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LOG_VMM_ERROR));
+	if (f->model->pasted && f->model->vm->libvirt.reason)
+		vh_title(j, "the VMM's process ended: libvirt says shut off (%s)",
+			f->model->vm->libvirt.reason);
 	vh_next(j, "journalctl --since -10min | grep -iE 'qemu|oom|segfault|{pid}'",
 		"see whether it crashed or was killed");
 	vh_next(j, "coredumpctl list {pid}", "see whether it left a core dump");

@@ -51,80 +51,80 @@ static void policies_in_words(void **state VH_UNUSED)
 }
 
 /* Each says which kind of guest it is, alone and against others. */
+static const struct {
+	enum vh_conf_kind vm;
+	const char *source, *subject, *text;
+	enum vh_conf_kind kind;
+	enum vh_conf_source by;
+	int64_t policy; /* -1: none */
+} kind_rows[] = {
+	{VH_CONF_SEV, NULL, NULL, NULL, VH_CONF_SEV, VH_CONF_BY_COMMAND_LINE, -1},
+	{VH_CONF_NONE, "qmp.query-sev", "",
+		"{\"enabled\": true, \"api-major\": 1, \"api-minor\": 51, \"build-id\": 3, "
+		"\"policy\": 5, \"state\": \"running\", \"handle\": 1}",
+		VH_CONF_SEV_ES, VH_CONF_BY_QUERY_SEV, 5},
+	{VH_CONF_NONE, "qmp.query-sev", "",
+		"{\"enabled\": true, \"sev-type\": \"sev\", \"policy\": 1, \"handle\": 1}",
+		VH_CONF_SEV, VH_CONF_BY_QUERY_SEV, 1},
+	{VH_CONF_NONE, "qmp.query-sev", "",
+		"{\"enabled\": true, \"sev-type\": \"sev-snp\", \"snp-policy\": 196608}",
+		VH_CONF_SEV_SNP, VH_CONF_BY_QUERY_SEV, 196608},
+	/* Not enabled: the rest means nothing, whatever the command line said. */
+	{VH_CONF_SEV_ES, "qmp.query-sev", "",
+		"{\"enabled\": false, \"policy\": 5, \"state\": \"uninit\"}", VH_CONF_NONE,
+		VH_CONF_BY_QUERY_SEV, -1},
+	{VH_CONF_SEV_ES, "qmp.query-sev", "", "{\"enabled\": \"no\"}", VH_CONF_SEV_ES,
+		VH_CONF_BY_COMMAND_LINE, -1},
+	{VH_CONF_SEV_ES, "qmp.query-sev", "", "[1]", VH_CONF_SEV_ES, VH_CONF_BY_COMMAND_LINE, -1},
+	{VH_CONF_NONE, "libvirt.domain-xml", "",
+		"<domain><launchSecurity type='sev'>\n<cbitpos>51</cbitpos>"
+		"<policy>0x0007</policy></launchSecurity></domain>",
+		VH_CONF_SEV_ES, VH_CONF_BY_LIBVIRT, 7},
+	{VH_CONF_NONE, "libvirt.domain-xml", "",
+		"<launchSecurity type='sev'><cbitpos>51</cbitpos></launchSecurity>", VH_CONF_SEV,
+		VH_CONF_BY_LIBVIRT, -1},
+	{VH_CONF_NONE, "libvirt.domain-xml", "",
+		"<launchSecurity type='sev-snp' authorKey='yes'><policy>0x00030000</policy>"
+		"</launchSecurity>",
+		VH_CONF_SEV_SNP, VH_CONF_BY_LIBVIRT, 0x30000},
+	{VH_CONF_NONE, "libvirt.domain-xml", "",
+		"<launchSecurity type='tdx'><policy>0x10000000</policy></launchSecurity>",
+		VH_CONF_TDX, VH_CONF_BY_LIBVIRT, 0x10000000},
+	{VH_CONF_NONE, "libvirt.domain-xml", "", "<launchSecurity type='", VH_CONF_NONE,
+		VH_CONF_BY_NOBODY, -1},
+	/* As libvirt logs the command line. */
+	{VH_CONF_NONE, "log.qemu", "/var/log/libvirt/qemu/x.log",
+		"LC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-machine pc,"
+		"confidential-guest-support=lsec0 \\\n-object '{\"qom-type\":\"sev-guest\","
+		"\"id\":\"lsec0\",\"cbitpos\":51,\"policy\":5}' \\\n-msg timestamp=on\n"
+		"2026-11-22 char device redirected\n",
+		VH_CONF_SEV_ES, VH_CONF_BY_VMM_LOG, 5},
+	{VH_CONF_NONE, "log.qemu", "/x.log",
+		"qemu -object tdx-guest,id=tdx0 -machine q35,"
+		"confidential-guest-support=tdx0\n",
+		VH_CONF_TDX, VH_CONF_BY_VMM_LOG, -1},
+	/* An object that no machine names. */
+	{VH_CONF_NONE, "log.qemu", "/x.log", "qemu -object sev-guest,id=s -machine q35\n",
+		VH_CONF_NONE, VH_CONF_BY_NOBODY, -1},
+};
+
 static void who_tells_the_kind(void **state VH_UNUSED)
 {
-	static const struct {
-		enum vh_conf_kind vm;
-		const char *source, *subject, *text;
-		enum vh_conf_kind kind;
-		enum vh_conf_source by;
-		int64_t policy; /* -1: none */
-	} rows[] = {
-		{VH_CONF_SEV, NULL, NULL, NULL, VH_CONF_SEV, VH_CONF_BY_COMMAND_LINE, -1},
-		{VH_CONF_NONE, "qmp.query-sev", "",
-			"{\"enabled\": true, \"api-major\": 1, \"api-minor\": 51, \"build-id\": 3, "
-			"\"policy\": 5, \"state\": \"running\", \"handle\": 1}",
-			VH_CONF_SEV_ES, VH_CONF_BY_QUERY_SEV, 5},
-		{VH_CONF_NONE, "qmp.query-sev", "",
-			"{\"enabled\": true, \"sev-type\": \"sev\", \"policy\": 1, \"handle\": 1}",
-			VH_CONF_SEV, VH_CONF_BY_QUERY_SEV, 1},
-		{VH_CONF_NONE, "qmp.query-sev", "",
-			"{\"enabled\": true, \"sev-type\": \"sev-snp\", \"snp-policy\": 196608}",
-			VH_CONF_SEV_SNP, VH_CONF_BY_QUERY_SEV, 196608},
-		/* Not enabled: the rest means nothing, whatever the command line said. */
-		{VH_CONF_SEV_ES, "qmp.query-sev", "",
-			"{\"enabled\": false, \"policy\": 5, \"state\": \"uninit\"}", VH_CONF_NONE,
-			VH_CONF_BY_QUERY_SEV, -1},
-		{VH_CONF_SEV_ES, "qmp.query-sev", "", "{\"enabled\": \"no\"}", VH_CONF_SEV_ES,
-			VH_CONF_BY_COMMAND_LINE, -1},
-		{VH_CONF_SEV_ES, "qmp.query-sev", "", "[1]", VH_CONF_SEV_ES,
-			VH_CONF_BY_COMMAND_LINE, -1},
-		{VH_CONF_NONE, "libvirt.domain-xml", "",
-			"<domain><launchSecurity type='sev'>\n<cbitpos>51</cbitpos>"
-			"<policy>0x0007</policy></launchSecurity></domain>",
-			VH_CONF_SEV_ES, VH_CONF_BY_LIBVIRT, 7},
-		{VH_CONF_NONE, "libvirt.domain-xml", "",
-			"<launchSecurity type='sev'><cbitpos>51</cbitpos></launchSecurity>",
-			VH_CONF_SEV, VH_CONF_BY_LIBVIRT, -1},
-		{VH_CONF_NONE, "libvirt.domain-xml", "",
-			"<launchSecurity type='sev-snp' authorKey='yes'><policy>0x00030000</policy>"
-			"</launchSecurity>",
-			VH_CONF_SEV_SNP, VH_CONF_BY_LIBVIRT, 0x30000},
-		{VH_CONF_NONE, "libvirt.domain-xml", "",
-			"<launchSecurity type='tdx'><policy>0x10000000</policy></launchSecurity>",
-			VH_CONF_TDX, VH_CONF_BY_LIBVIRT, 0x10000000},
-		{VH_CONF_NONE, "libvirt.domain-xml", "", "<launchSecurity type='", VH_CONF_NONE,
-			VH_CONF_BY_NOBODY, -1},
-		/* As libvirt logs the command line. */
-		{VH_CONF_NONE, "log.qemu", "/var/log/libvirt/qemu/x.log",
-			"LC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-machine pc,"
-			"confidential-guest-support=lsec0 \\\n-object '{\"qom-type\":\"sev-guest\","
-			"\"id\":\"lsec0\",\"cbitpos\":51,\"policy\":5}' \\\n-msg timestamp=on\n"
-			"2026-11-22 char device redirected\n",
-			VH_CONF_SEV_ES, VH_CONF_BY_VMM_LOG, 5},
-		{VH_CONF_NONE, "log.qemu", "/x.log",
-			"qemu -object tdx-guest,id=tdx0 -machine q35,"
-			"confidential-guest-support=tdx0\n",
-			VH_CONF_TDX, VH_CONF_BY_VMM_LOG, -1},
-		/* An object that no machine names. */
-		{VH_CONF_NONE, "log.qemu", "/x.log", "qemu -object sev-guest,id=s -machine q35\n",
-			VH_CONF_NONE, VH_CONF_BY_NOBODY, -1},
-	};
-
-	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < VH_ARRAY_SIZE(kind_rows); i++) {
 		struct vh_case *c = case_new(1);
 
-		c->vm->confidential = rows[i].vm;
-		if (rows[i].source)
-			case_text(c, VH_ASKED, rows[i].source, rows[i].subject, rows[i].text);
+		c->vm->confidential = kind_rows[i].vm;
+		if (kind_rows[i].source)
+			case_text(c, VH_ASKED, kind_rows[i].source, kind_rows[i].subject,
+				kind_rows[i].text);
 		struct vh_model *m = vh_model_build(c);
 
-		if (m->confidential != rows[i].kind || m->conf.source != rows[i].by)
+		if (m->confidential != kind_rows[i].kind || m->conf.source != kind_rows[i].by)
 			fail_msg("row %zu: %s by %s", i, vh_conf_kind_name(m->confidential),
 				vh_conf_source_name(m->conf.source));
-		assert_int_equal(m->conf.has_policy, rows[i].policy >= 0);
+		assert_int_equal(m->conf.has_policy, kind_rows[i].policy >= 0);
 		if (m->conf.has_policy)
-			assert_int_equal(m->conf.policy, rows[i].policy);
+			assert_int_equal(m->conf.policy, kind_rows[i].policy);
 		vh_model_free(m);
 		vh_case_free(c);
 	}
