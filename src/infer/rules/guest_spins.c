@@ -11,6 +11,11 @@ static const struct vh_fact *another_lives(const struct vh_facts *f, int vcpu)
 		for (size_t n = 0; n < VH_ARRAY_SIZE(lives); n++)
 			if (f->list[i]->id == lives[n] && f->list[i]->vcpu != vcpu)
 				return f->list[i];
+	/* A text seldom tells what the others do now: that an operating system runs on them, at
+	 * the least. */
+	for (size_t i = 0; f->model->pasted && i < f->n; i++)
+		if (f->list[i]->id == VH_FACT_AP_STARTED && f->list[i]->vcpu != vcpu)
+			return f->list[i];
 	return NULL;
 }
 
