@@ -7,6 +7,7 @@
 #include "collect/tracefs.h"
 
 #define FORMAT_CAP  65536
+#define ALL_NS      (3 * VH_NS_PER_S) /* until then a read that timed out is repeated */
 #define MAX_NAMES   2
 #define MAX_ALIASES 3
 
@@ -157,14 +158,19 @@ bool vh_tp_parse(
 }
 
 /* Reads the format of one event under one of its names. */
-static enum vh_status read_one(struct vh_host *host, const char *events, enum vh_tp tp,
-	const char *full, struct vh_tp_format *out)
+static enum vh_status read_one(struct vh_host *host, const char *events,
+	struct vh_deadline deadline, enum vh_tp tp, const char *full, struct vh_tp_format *out)
 {
 	vh_auto_reading struct vh_reading r = {0};
 	const char *colon = strchr(full, ':');
 
-	vh_host_read(host, FORMAT_CAP, &r, "%s/%.*s/%s/format", events, (int)(colon - full), full,
-		colon + 1);
+	/* Nothing stalls there: a read that times out is that of a host which is out of CPU, and
+	 * without kvm_exit there would be little to tell. */
+	do {
+		vh_reading_free(&r);
+		vh_host_read(host, FORMAT_CAP, &r, "%s/%.*s/%s/format", events, (int)(colon - full),
+			full, colon + 1);
+	} while (r.status == VH_TIMED_OUT && !vh_deadline_passed(deadline));
 	if (r.status == VH_ABSENT)
 		return VH_ABSENT;
 	free(out->name);
@@ -222,6 +228,7 @@ static char *events_directory(struct vh_host *host, int *mount, char **why)
 
 char *vh_tp_read(struct vh_host *host, struct vh_tp_format out[VH_N_TP])
 {
+	struct vh_deadline deadline = vh_deadline_in(ALL_NS);
 	char *why = NULL;
 	vh_auto_close int mount = -1;
 	vh_auto_free char *events = events_directory(host, &mount, &why);
@@ -230,8 +237,8 @@ char *vh_tp_read(struct vh_host *host, struct vh_tp_format out[VH_N_TP])
 		out[tp] =
 			(struct vh_tp_format){.name = vh_strdup(rows[tp].names[0]), .absent = true};
 		for (int i = 0; events && i < MAX_NAMES && rows[tp].names[i]; i++)
-			if (read_one(host, events, (enum vh_tp)tp, rows[tp].names[i], &out[tp]) !=
-				VH_ABSENT)
+			if (read_one(host, events, deadline, (enum vh_tp)tp, rows[tp].names[i],
+				    &out[tp]) != VH_ABSENT)
 				break;
 	}
 	return why;
