@@ -39,8 +39,8 @@ TURNS = 3
 # In there it takes seconds to attach to the tracepoints, and QEMU answers late. Where the first window was over
 # before vmhang had attached, the next one is tried.
 WINDOWS, TOO_SHORT = ("6s", "12s", "24s"), "attaching to the tracepoints took longer than the window"
-# How far the mean handling times may be apart: a tenth, and what lies between the two readings of the clock, for
-# all read it at the same event, one behind the other. In there that is tens of microseconds.
+# How far the mean handling times may be apart: a tenth, and what lies between the readings of the clock, for all
+# read it at the same event, one behind the other: up to 15 us where three count on an idle machine, more on a busy one.
 TIME_WITHIN, TIME_BETWEEN_NS = 0.10, 50e3
 BACKENDS = ("bpf", "perf")
 
