@@ -19,6 +19,8 @@ class Expect:
     state: str
     hung: typing.Optional[bool]
     at_least: str = "certain"
+    also: tuple = ()    # causes that it must name beside the first: two troubles at once
+    accept: tuple = ()  # weaker answers that mislead nobody: counted apart from right ones, and as no failure
 
 
 @dataclasses.dataclass
@@ -34,6 +36,9 @@ class Scenario:
     passive_expect: typing.Optional[Expect] = None  # what --passive must say, where it knows less
     monitor: typing.Optional[str] = None  # what the report must say of the monitor: "busy", ...
     old_and_new: bool = False  # also played on the newer QEMU
+    load: float = 1.0    # CPUs of the host that it keeps busy while it is looked at: 0 for one that sleeps
+    alone: bool = False  # it measures or disturbs the host itself: nothing else plays meanwhile
+    quick: bool = True   # played in `make check`; False: in the nightly form alone, for it takes long
 
     def why_not(self):
         """Why it cannot be played here, or None."""

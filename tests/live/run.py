@@ -139,7 +139,10 @@ def expected_in_words(expect):
 
 def verdict_problems(expect, report, status):
     verdict = report["verdict"]
-    problems = []
+    named = {other["cause"] for other in report["others"]}
+    problems = [f"{cause} is not named beside it" for cause in expect.also if cause not in named]
+    if verdict["cause"] in expect.accept:
+        return problems
     if verdict["cause"] != expect.cause:
         problems.append(f"cause is {verdict['cause']}, not {expect.cause}")
     if verdict["state"] != expect.state:
