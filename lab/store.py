@@ -22,6 +22,10 @@ deb [signed-by={key}] http://deb.debian.org/debian {release}-backports main
 """
 # What the nested host loads (lab/nested.py).
 NESTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "kvm_amd")
+# What the lab's guests may load, with all that they need (drivers()).
+GUEST_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_scsi", "virtio_console", "virtiofs", "sd_mod",
+                 "ahci", "ata_piix", "nvme", "ext4", "pvpanic", "pvpanic_pci", "pvpanic_mmio", "i6300esb", "ib700wdt",
+                 "softdog", "kvm_amd", "e1000")
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -92,8 +96,9 @@ def module(path):
     return name, needs[1].decode().split(",") if needs and needs[1] else [], data
 
 
-def keep_modules(tree, names, target):
-    """Copies the modules `names` and all they need into target, numbered in the order to load them."""
+def keep_modules(tree, names, target, numbered=True):
+    """Copies the modules `names` and all they need into target, numbered in the order to load them where that
+    is wanted."""
     paths = {path.name.partition(".ko")[0].replace("-", "_"): path for path in tree.rglob("*.ko*")}
     done = []
 
@@ -103,7 +108,7 @@ def keep_modules(tree, names, target):
             for needed in needs:
                 take(needed)
             done.append(name)
-            (target / f"{len(done):02}-{name}.ko").write_bytes(data)
+            (target / (f"{len(done):02}-{name}.ko" if numbered else f"{name}.ko")).write_bytes(data)
 
     target.mkdir(exist_ok=True)
     for name in names:
@@ -112,9 +117,9 @@ def keep_modules(tree, names, target):
 
 def linux(newer=False):
     """A folder with Debian's stock kernel, or its backports': `vmlinuz`, `release`, and `modules`, numbered
-    in the order to load them."""
+    in the order to load them; and `drivers`, what guests may load."""
     home = STORE / ("linux-backports" if newer else "linux")
-    if (home / "release").exists():
+    if (home / "release").exists() and set(GUEST_MODULES) <= set(process.read(home / "offered").split()):
         return home
     wanted = release() + ("-backports" if newer else "")
     text = run(["apt-cache", *apt()[3:], "-o", f"APT::Default-Release={wanted}", "depends",
@@ -127,7 +132,9 @@ def linux(newer=False):
     fetch(["download", f"linux-image-{package[1]}"], home / "root")
     shutil.copy(home / "root" / "boot" / f"vmlinuz-{package[1]}", home / "vmlinuz")
     keep_modules(home / "root" / "lib" / "modules" / package[1], NESTED_MODULES, home / "modules")
+    keep_modules(home / "root" / "lib" / "modules" / package[1], GUEST_MODULES, home / "drivers", numbered=False)
     shutil.rmtree(home / "root")
+    (home / "offered").write_text("\n".join(GUEST_MODULES) + "\n")
     (home / "release").write_text(package[1] + "\n")
     return home
 
@@ -135,6 +142,26 @@ def linux(newer=False):
 def kernel():
     """Path of Debian's stock kernel."""
     return linux() / "vmlinuz"
+
+
+def drivers(names, newer=False):
+    """[(file name, contents)] of the modules `names` (of GUEST_MODULES) and all they need, in the order to load
+    them. What the kernel has built in is left out."""
+    home = linux(newer) / "drivers"
+    done = {}
+
+    def take(name):
+        path = home / f"{name}.ko"
+        if f"{name}.ko" in done or not path.exists():
+            return
+        _, needs, data = module(path)
+        for needed in needs:
+            take(needed)
+        done[f"{name}.ko"] = data
+
+    for name in names:
+        take(name)
+    return list(done.items())
 
 
 def newer_qemu():
@@ -181,13 +208,16 @@ def busybox():
     raise Skip("no static busybox (package busybox-static)")
 
 
-def initramfs(init, path):
-    """An initramfs at path whose init is the busybox shell script `init`."""
+def initramfs(init, path, modules=(), files=()):
+    """An initramfs at path whose init is the busybox shell script `init`; first it loads the modules, as drivers()
+    gives them. files: further (path, mode, device, data)."""
     links = [(f"bin/{name}", stat.S_IFLNK | 0o777, 0, b"busybox")
              for name in ("sh", "mount", "echo", "sleep")]
+    load = "".join(f"busybox insmod /modules/{name}\n" for name, _ in modules)
     path.write_bytes(cpio([
-        *((folder, stat.S_IFDIR | 0o755, 0, b"") for folder in ("bin", "dev", "proc", "sys")),
+        *((folder, stat.S_IFDIR | 0o755, 0, b"") for folder in ("bin", "dev", "proc", "sys", "modules")),
         ("dev/console", stat.S_IFCHR | 0o600, os.makedev(5, 1), b""),
         ("bin/busybox", stat.S_IFREG | 0o755, 0, busybox()), *links,
-        ("init", stat.S_IFREG | 0o755, 0, b"#!/bin/sh\n" + init.encode())]))
+        *((f"modules/{name}", stat.S_IFREG | 0o644, 0, data) for name, data in modules), *files,
+        ("init", stat.S_IFREG | 0o755, 0, f"#!/bin/sh\n{load}{init}".encode())]))
     return path
