@@ -93,6 +93,8 @@ SCENARIOS = [
              storm("mmio", "certain"), runs("mmio-storm", "-vga", "std"), **COUNTED),
     Scenario("msr-storm", "reads an MSR for ever, interrupts off",
              storm("msr", "certain"), runs("msr-storm"), **COUNTED),
+    Scenario("cpuid-storm", "executes CPUID for ever, interrupts off",
+             storm("cpuid", "certain"), runs("cpuid-storm"), **COUNTED),
     Scenario("exception-loop", "an exception whose handler returns to it, interrupts off",
              Expect("guest-exception-loop", "spinning", True), runs("exception-loop"),
              passive=True, **COUNTED),

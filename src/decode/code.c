@@ -40,6 +40,8 @@ static const struct {
 	{"\x0f\x31", 2, 0},         /* rdtsc */
 	{"\x0f\x32", 2, 0},         /* rdmsr */
 	{"\x0f\xa2", 2, 0},         /* cpuid */
+	{"\x31\xc0", 2, 0},         /* xor eax, eax */
+	{"\x66\x31\xc0", 3, 0},     /* the same, of 16-bit code */
 };
 
 /* The offset behind the jump at `at`; -1 for anything else, and where it is cut off. */

@@ -298,8 +298,13 @@ static char *what_is_stormed(const struct vh_exit_key *k)
 		return vh_msr_name(k->value) ? vh_asprintf("MSR %s (0x%" PRIx64 ")",
 						       vh_msr_name(k->value), k->value)
 					     : vh_asprintf("MSR 0x%" PRIx64, k->value);
+	case VH_KEY_CPUID:
+		return vh_asprintf("CPUID of leaf 0x%" PRIx64, k->value);
 	default:
-		return vh_strdup(k->text ? k->text : vh_key_kind_name(k->kind));
+		if (!k->text)
+			return vh_strdup(vh_key_kind_name(k->kind));
+		return vh_asprintf("%s%s",
+			vh_str_find(vh_str(k->text), "call") < 0 ? "the hypercall " : "", k->text);
 	}
 }
 

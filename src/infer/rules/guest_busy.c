@@ -43,8 +43,9 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 static void weigh_storms(const struct vh_facts *f, struct vh_judgement *j)
 {
 	static const enum vh_fact_id stuck[] = {VH_FACT_VCPU_PORT_STORM, VH_FACT_VCPU_MMIO_STORM,
-		VH_FACT_VCPU_MSR_STORM, VH_FACT_VCPU_POLLS_DEVICE, VH_FACT_VCPU_FAULT_LOOP,
-		VH_FACT_VCPU_EXCEPTION_LOOP, VH_FACT_VCPU_STUCK_IN_KVM};
+		VH_FACT_VCPU_MSR_STORM, VH_FACT_VCPU_CPUID_STORM, VH_FACT_VCPU_HYPERCALL_STORM,
+		VH_FACT_VCPU_POLLS_DEVICE, VH_FACT_VCPU_FAULT_LOOP, VH_FACT_VCPU_EXCEPTION_LOOP,
+		VH_FACT_VCPU_STUCK_IN_KVM};
 
 	for (size_t i = 0; i < f->n; i++)
 		for (size_t n = 0; n < VH_ARRAY_SIZE(stuck); n++) {

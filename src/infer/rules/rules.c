@@ -37,6 +37,8 @@
 	X(guest_port_storm)                                                                        \
 	X(guest_mmio_storm)                                                                        \
 	X(guest_msr_storm)                                                                         \
+	X(guest_cpuid_storm)                                                                       \
+	X(guest_hypercall_storm)                                                                   \
 	X(guest_exception_loop)                                                                    \
 	X(guest_waits_for_ipi)                                                                     \
 	X(firmware_spins)                                                                          \
