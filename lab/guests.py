@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Builds the guests of lab/guests/: 64 KiB ROMs, and boot sectors (sector-*)."""
+import os
 import pathlib
 import subprocess
 
@@ -17,10 +18,15 @@ def guest(name):
         return image
     BUILT.mkdir(parents=True, exist_ok=True)
     origin = BOOT_SECTOR_ADDRESS if name.startswith("sector-") else 0
-    unlinked = image.with_suffix(".o")
-    subprocess.run(["as", "--32", "-I", SOURCES, "-o", unlinked, source], check=True)
-    subprocess.run(["ld", "-m", "elf_i386", f"-Ttext={origin:#x}", "--oformat", "binary",
-                    "-o", image, unlinked], check=True)
+    # Scenarios play side by side: nobody may see half an image.
+    unlinked, linked = (image.with_suffix(f".{os.getpid()}.{end}") for end in ("o", "bin"))
+    try:
+        subprocess.run(["as", "--32", "-I", SOURCES, "-o", unlinked, source], check=True)
+        subprocess.run(["ld", "-m", "elf_i386", f"-Ttext={origin:#x}", "--oformat", "binary",
+                        "-o", linked, unlinked], check=True)
+        linked.rename(image)
+    finally:
+        unlinked.unlink(missing_ok=True)
     return image
 
 

@@ -12,9 +12,9 @@ MNT_DETACH = 2
 MS_BIND = 4096
 
 
-def die_with_parent():
-    """For preexec_fn: the process is killed when the one that started it ends, however it ends."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def die_with_parent(number=signal.SIGKILL):
+    """For preexec_fn: the process gets that signal when the one that started it ends, however it ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def mount(source, target, kind, options="", flags=0):

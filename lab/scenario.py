@@ -36,9 +36,20 @@ class Scenario:
     passive_expect: typing.Optional[Expect] = None  # what --passive must say, where it knows less
     monitor: typing.Optional[str] = None  # what the report must say of the monitor: "busy", ...
     old_and_new: bool = False  # also played on the newer QEMU
-    load: float = 1.0    # CPUs of the host that it keeps busy while it is looked at: 0 for one that sleeps
+    # CPUs of the host that it keeps busy while it is looked at: 0 for one that sleeps. None: as its state tells.
+    load: typing.Optional[float] = None
     alone: bool = False  # it measures or disturbs the host itself: nothing else plays meanwhile
     quick: bool = True   # played in `make check`; False: in the nightly form alone, for it takes long
+    lasts: bool = True   # it stays in its state as long as it is left alone: a healthy VM for many windows
+    deadline: float = 240  # seconds that a play may take on a loaded host, before it is ended
+
+    @property
+    def cpus(self):
+        """CPUs of the host that it takes. TCG works for a guest that boots, even where that will sleep."""
+        load = self.load
+        if load is None:
+            load = {"starved": 2.0, "spinning": 1.0, "running": 1.0}.get(self.expect.state, 0.0)
+        return max(load, 1.0) if self.accel == "tcg" else load
 
     def why_not(self):
         """Why it cannot be played here, or None."""

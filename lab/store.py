@@ -4,6 +4,8 @@
 Packages come through apt with lists and a cache of its own, so that the system's apt stays as it is.
 The store lies in $VMHANG_CACHE, else in ~/.cache/vmhang.
 """
+import fcntl
+import functools
 import lzma
 import os
 import pathlib
@@ -26,6 +28,7 @@ NESTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "kvm_amd")
 GUEST_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_scsi", "virtio_console", "virtiofs", "sd_mod",
                  "ahci", "ata_piix", "nvme", "ext4", "pvpanic", "pvpanic_pci", "pvpanic_mmio", "i6300esb", "ib700wdt",
                  "softdog", "kvm_amd", "e1000")
+LOCKED = []  # the lock that this process holds
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -70,6 +73,24 @@ def apt():
     return command
 
 
+def one_at_a_time(function):
+    """Plays of several processes share the store: one of them fetches, the others wait for it."""
+    @functools.wraps(function)
+    def locked(*arguments, **more):
+        if LOCKED:
+            return function(*arguments, **more)
+        STORE.mkdir(parents=True, exist_ok=True)
+        with open(STORE / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            LOCKED.append(lock)
+            try:
+                return function(*arguments, **more)
+            finally:
+                LOCKED.pop()
+    return locked
+
+
+@one_at_a_time
 def fetch(arguments, target):
     """Downloads what apt-get finds for arguments (a command of it too), and unpacks it into target."""
     command = apt()
@@ -115,6 +136,7 @@ def keep_modules(tree, names, target, numbered=True):
         take(name)
 
 
+@one_at_a_time
 def linux(newer=False):
     """A folder with Debian's stock kernel, or its backports': `vmlinuz`, `release`, and `modules`, numbered
     in the order to load them; and `drivers`, what guests may load."""
@@ -164,6 +186,7 @@ def drivers(names, newer=False):
     return list(done.items())
 
 
+@one_at_a_time
 def newer_qemu():
     """QEMU of the release's backports, with the libraries it needs, beside the system's."""
     home = STORE / "qemu-backports"

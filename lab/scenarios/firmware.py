@@ -43,5 +43,5 @@ SCENARIOS = [
     # It gets on, once a second: that must not be called a certain hang.
     Scenario("firmware-slow-disk", "boot sector reads a disk that serves one request a second",
              Expect("guest-waits-for-device", "blocked", True, "likely"), slow_disk,
-             accel="kvm", needs=("exits",), passive=True),
+             accel="kvm", needs=("exits",), passive=True, load=1),
 ]

@@ -122,7 +122,7 @@ SCENARIOS = [
     Scenario("quota", "CPU quota of 1 %", QUOTA, quota, needs=("cpu-v1",), passive=True,
              asks=False),
     Scenario("realtime-hog", "a real-time thread takes the vCPU's CPU", STARVED, realtime_hog,
-             needs=("spare-cpu",), passive=True),
+             needs=("spare-cpu",), passive=True, alone=True),
     Scenario("nice-19", "the lowest priority, and a rival on the same CPU", STARVED, nice_19,
              needs=("autogroup", "spare-cpu"), passive=True),
 ]

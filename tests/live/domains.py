@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """libvirt domains under a real libvirtd: `vmhang list` and `vmhang diagnose NAME`.
 
-run.py runs this file inside mount and PID namespaces of its own: libvirtd's files lie on a tmpfs that
+tests/live/run.py runs this file inside mount and PID namespaces of its own: libvirtd's files lie on a tmpfs that
 nobody else sees, and whatever it started ends with the namespace. It prints a JSON line a row.
 """
 import json

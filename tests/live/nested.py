@@ -3,8 +3,8 @@
 """nested.py VMHANG [--only NAME...] [--kernel stock|newer]: vmhang where kvm_exit fires.
 
 Boots the nested host (lab/nested.py) once. In there the scenarios below are played and diagnosed, from real
-exits; out here the reports are checked as those of tests/live/run.py are, and the saved cases replayed to the
-same verdict. On some of them `perf kvm stat` and both of vmhang's backends count the same exits, and must
+exits; out here the reports are checked as those of lab/run are, and the saved cases replayed to the same
+verdict. On some of them `perf kvm stat` and both of vmhang's backends count the same exits, and must
 agree (perfstat.py). Prints a table, the figures side by side, and, last, the counts.
 """
 import argparse
@@ -152,7 +152,7 @@ def inside(arguments):
 
 def check_diagnosis(vmhang, played, result, out):
     """(what it got, problems)"""
-    from run import in_words, saved_problems, verdict_problems
+    from checks import in_words, saved_problems, verdict_problems
     diagnosis = result.get("diagnosis")
     if result.get("ruined"):
         return "-", ["the emulator lost the guest's registers each time"]
@@ -205,7 +205,8 @@ def check_side_by_side(vmhang, played, result, out):
 
 def outside(arguments):
     from nested import Nested, why_not  # lab/nested.py
-    from run import Table, Vmhang
+    from checks import Vmhang
+    from table import Table
     vmhang, table = Vmhang(os.path.abspath(arguments.vmhang)), Table()
     chosen = [name for name in PLAYED if not arguments.only or name in arguments.only]
     reason = why_not() or perfstat.why_not()
@@ -228,7 +229,7 @@ def outside(arguments):
 
 
 def check(vmhang, table, played, result, out):
-    from run import expected_in_words
+    from checks import expected_in_words
     name, expected = played.scenario.name, expected_in_words(played.scenario.expect)
     got, problems = check_diagnosis(vmhang, played, result, out)
     table.row("failed" if problems else "passed", f"{name}@nested", expected, got,

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""lab/run: plays scenarios, several side by side, and tells how right vmhang is."""
+import argparse
+import dataclasses
+import os
+import pathlib
+import sys
+
+import checks
+import pool
+import store
+import ward
+from scenarios import ALL, BY_NAME
+from stage import Qemu, Skip
+from table import Table
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+NEWER = "newer"
+ABOUT = """Plays scenarios of the lab, diagnoses each VM with vmhang, compares, and cleans up.
+
+NAME is a scenario (`--list`), or NAME@newer: the same on the newer QEMU of the backports, that is unpacked
+beside the system's. They play side by side where they do not disturb each other.
+"""
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="lab/run", description=ABOUT,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--all", action="store_true", help="all scenarios, on the newer QEMU too where that tells more")
+    parser.add_argument("--list", action="store_true", help="the scenarios, what vmhang must say of each, and why one "
+                        "cannot be played here")
+    parser.add_argument("--quick", action="store_true", help="leave out those that take long; one that failed while "
+                        "others played is played once more alone, and only that counts")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play each N times")
+    parser.add_argument("--jobs", type=int, default=pool.AT_ONCE, metavar="N", help="at most N plays at once "
+                        f"(default: {pool.AT_ONCE}; 1: one after the other)")
+    parser.add_argument("--vmhang", default=TOP / "build" / "vmhang", type=pathlib.Path, metavar="PATH")
+    parser.add_argument("--keep", type=lambda path: pathlib.Path(path).resolve(), metavar="FOLDER",
+                        help="leave the cases of what failed there")
+    given = parser.parse_args(arguments)
+    if not given.names and not given.all and not given.list:
+        parser.error("which scenarios? NAME..., or --all; --list shows them")
+    if not given.list and not os.access(given.vmhang, os.X_OK):
+        parser.error(f"no {given.vmhang}: build it (make), or name another with --vmhang")
+    return given
+
+
+def show_list():
+    for scenario in ALL:
+        reason = scenario.why_not()
+        print(f"{scenario.name:24} {scenario.expect.cause or 'unknown':34} {scenario.about}"
+              + (f"  [not here: {reason}]" if reason else ""))
+
+
+def find(name):
+    """(scenario, whether on the newer QEMU)"""
+    scenario, _, label = name.partition("@")
+    if scenario not in BY_NAME or label not in ("", NEWER):
+        sys.exit(f"lab: no scenario {name}; `lab/run --list` shows them")
+    return BY_NAME[scenario], label == NEWER
+
+
+def qemu_of(is_newer):
+    return store.newer_qemu() if is_newer else Qemu()
+
+
+def chosen(given):
+    """(scenario, whether on the newer QEMU) of all that is to be played."""
+    if given.all:
+        wanted = [scenario for scenario in ALL if scenario.quick or not given.quick]
+        return [(scenario, False) for scenario in wanted] + [
+            (scenario, True) for scenario in wanted if scenario.old_and_new]
+    return [find(name) for name in given.names]
+
+
+class Run:
+    """Plays, and the results of them in the order in which they ended."""
+
+    def __init__(self, given, table):
+        self.given, self.table, self.results = given, table, []
+        self.vmhang = checks.Vmhang(given.vmhang)
+
+    def job(self, scenario, qemu, turn, alone=False):
+        result = ward.Result(scenario.name, qemu.label, turn, second=alone)
+
+        def work():
+            return dataclasses.asdict(ward.play(self.vmhang, scenario, qemu, result, self.given.keep))
+        return pool.Job((scenario, qemu, result), work, scenario.cpus, scenario.alone or alone, scenario.deadline)
+
+    def jobs(self):
+        plays = chosen(self.given)
+        newer = self.newer() if any(is_newer for _, is_newer in plays) else None
+        return [self.job(scenario, newer if is_newer else Qemu(), turn)
+                for turn in range(1, self.given.repeat + 1)
+                for scenario, is_newer in plays if newer or not is_newer]
+
+    def newer(self):
+        """The newer QEMU, fetched before anybody needs it; None where there is none."""
+        try:
+            return store.newer_qemu()
+        except Skip as error:
+            self.table.row("skipped", "newer QEMU", "", str(error))
+            return None
+
+    def play(self):
+        with pool.Pool(self.jobs(), at_once=self.given.jobs) as plays:
+            for done in plays.results():
+                scenario, qemu, result = done.job.what
+                if done.value is None:
+                    ward.broken(result, done.error)
+                else:
+                    result = ward.Result(**done.value)
+                self.results.append(result)
+                if self.given.quick and not result.passed and result.outcome != "skipped" and done.beside:
+                    plays.add(self.job(scenario, qemu, result.turn, alone=True))
+                    result.remarks.append("is played once more, alone")
+                    self.show(result, "beside")
+                else:
+                    self.show(result)
+
+    def show(self, result, what=""):
+        expected = checks.expected_in_words(BY_NAME[result.scenario].expect)
+        row = (result.name, expected, result.got, result.seconds)
+        if what:
+            return self.table.show("?   ", *row, [*result.problems, *result.remarks])
+        if result.second and result.passed:
+            result.remarks.append("right at the second play")
+        outcome = "skipped" if result.outcome == "skipped" else "passed" if result.passed else "failed"
+        return self.table.row(outcome, *row, result.problems, result.remarks)
+
+
+def main(arguments):
+    given = parse(arguments)
+    if given.list:
+        return show_list()
+    pool.interrupts_as_exceptions()
+    table = Table()
+    run = Run(given, table)
+    try:
+        run.play()
+    except KeyboardInterrupt:
+        print("lab/run: interrupted", file=sys.stderr)
+        table.end()
+        return 130
+    return table.end()
