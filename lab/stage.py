@@ -199,8 +199,9 @@ class Stage:
         return popen
 
     def qemu(self, *args, rom=None, sector=None, smp=1, memory="2", machine="pc", accel=None,
-             disk_size=1 << 20, setup=None, one_monitor=False, defaults=False):
-        """Starts QEMU with a ROM guest, or SeaBIOS with the boot sector `sector`, or as args say."""
+             disk_size=1 << 20, setup=None, one_monitor=False, defaults=False, vcpus=True):
+        """Starts QEMU with a ROM guest, or SeaBIOS with the boot sector `sector`, or as args say. vcpus=False:
+        it does not come to make any."""
         monitor, ours = self.tmp / "qmp.sock", self.tmp / "lab.sock"
         accel = accel or self.accel
         name = f"lab-{self.name}"
@@ -219,8 +220,9 @@ class Stage:
         popen = self.spawn([*command, *args], log="qemu.log", setup=setup,
                            environment=self.qemu_build.environment)
         vm = Vm(self, popen, monitor, monitor if one_monitor else ours, name)
-        self.until("the vCPU threads are there", lambda: any(
-            thread.startswith("CPU 0/") for thread in process.threads(vm.pid).values()), 30)
+        if vcpus:
+            self.until("the vCPU threads are there", lambda: any(
+                thread.startswith("CPU 0/") for thread in process.threads(vm.pid).values()), 30)
         return vm
 
     def freezer(self, kind, vm):

@@ -1,7 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every scenario of the lab. A new one is registered here, and nowhere else."""
-from . import firmware, guest, host, linux, vmm
+"""Every scenario of the lab. A new file is registered here, a line in each of the two lists."""
+from . import firmware
+from . import guest
+from . import host
+from . import linux
+from . import runstates
+from . import vmm
 
-ALL = guest.SCENARIOS + firmware.SCENARIOS + vmm.SCENARIOS + host.SCENARIOS + linux.SCENARIOS
+ALL = [
+    *guest.SCENARIOS,
+    *firmware.SCENARIOS,
+    *vmm.SCENARIOS,
+    *host.SCENARIOS,
+    *linux.SCENARIOS,
+    *runstates.SCENARIOS,
+]
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 assert len(BY_NAME) == len(ALL), "two scenarios of one name"

@@ -62,6 +62,7 @@ static const struct member members[] = {
 	MEMBER(incoming, BOOL),
 	MEMBER(no_reboot, BOOL),
 	MEMBER(no_shutdown, BOOL),
+	MEMBER(preconfig, BOOL),
 	MEMBER(in_container, BOOL),
 };
 static const struct member libvirt_members[] = {

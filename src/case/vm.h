@@ -83,6 +83,7 @@ struct vh_vm {
 	bool start_paused; /* -S (every libvirt VM has it: says nothing alone) */
 	bool incoming;     /* -incoming */
 	bool no_reboot, no_shutdown;
+	bool preconfig;    /* --preconfig: waits before it builds the machine */
 	bool in_container; /* another mount namespace than ours: paths go through /proc/PID/root */
 	unsigned vcpus;    /* 0 unknown */
 	uint64_t memory_bytes; /* 0 unknown */

@@ -52,6 +52,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_vcpu_state(&d);
 	vh_decode_protected(&d);
 	vh_decode_drives(&d);
+	vh_decode_chardevs(&d);
 	vh_decode_pasted_drives(&d);
 	vh_decode_process(&d);
 	vh_decode_host(&d);
@@ -86,6 +87,11 @@ static void vcpu_free(struct vh_vcpu *v)
 
 static void lists_free(struct vh_model *m)
 {
+	for (size_t i = 0; i < m->n_chardevs; i++) {
+		free(m->chardevs[i].label);
+		free(m->chardevs[i].filename);
+	}
+	free(m->chardevs);
 	for (size_t i = 0; i < m->n_drives; i++) {
 		free(m->drives[i].name);
 		free(m->drives[i].file);

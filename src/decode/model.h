@@ -212,6 +212,11 @@ struct vh_drive_view {
 	int64_t idle_ns; /* since the last request completed; -1 unknown */
 };
 
+struct vh_chardev_view {        /* query-chardev */
+	char *label, *filename; /* "gdb", "tcp:127.0.0.1:1234,server=on <-> 127.0.0.1:40112" */
+	bool frontend_open;     /* the guest, or whatever in the VMM it serves, has it open */
+};
+
 struct vh_cgroup_view {
 	bool seen;
 	char *path;         /* v2 path, or v1 paths by controller */
@@ -316,6 +321,8 @@ struct vh_model {
 	struct vh_monitor_view monitor;
 	struct vh_drive_view *drives;
 	size_t n_drives;
+	struct vh_chardev_view *chardevs; /* as the monitor lists them */
+	size_t n_chardevs;
 	struct vh_cgroup_view cgroup;
 	struct vh_host_view host;
 	struct vh_log_view *logs;

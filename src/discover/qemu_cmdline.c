@@ -249,6 +249,11 @@ static void on_pause(struct qemu_parse *q, struct vh_str arg VH_UNUSED)
 	q->vm->start_paused = true;
 }
 
+static void on_preconfig(struct qemu_parse *q, struct vh_str arg VH_UNUSED)
+{
+	q->vm->preconfig = true;
+}
+
 static void on_no_reboot(struct qemu_parse *q, struct vh_str arg VH_UNUSED)
 {
 	q->vm->no_reboot = true;
@@ -315,7 +320,7 @@ static const struct option {
 	{"one-insn-per-tb", NULL},
 	{"only-migratable", NULL},
 	{"portrait", NULL},
-	{"preconfig", NULL},
+	{"preconfig", on_preconfig},
 	{"s", NULL},
 	{"sdl", NULL},
 	{"semihosting", NULL},

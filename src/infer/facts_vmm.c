@@ -31,34 +31,6 @@ static void monitor_facts(struct vh_facts *facts)
 	}
 }
 
-static void runstate_facts(struct vh_facts *facts)
-{
-	const char *state = facts->model->monitor.run_state;
-	static const struct {
-		const char *state; /* QEMU qapi/run-state.json RunState */
-		enum vh_fact_id fact;
-	} rows[] = {
-		{"running", VH_FACT_RUNSTATE_RUNNING},
-		{"paused", VH_FACT_RUNSTATE_PAUSED},
-		{"io-error", VH_FACT_RUNSTATE_IO_ERROR},
-		{"internal-error", VH_FACT_RUNSTATE_INTERNAL_ERROR},
-		{"guest-panicked", VH_FACT_RUNSTATE_PANICKED},
-		{"prelaunch", VH_FACT_RUNSTATE_PRELAUNCH},
-		{"inmigrate", VH_FACT_RUNSTATE_INMIGRATE},
-		{"shutdown", VH_FACT_RUNSTATE_SHUTDOWN},
-	};
-	enum vh_fact_id id = VH_FACT_RUNSTATE_OTHER;
-
-	if (!state)
-		return;
-	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++)
-		if (strcmp(rows[i].state, state) == 0)
-			id = rows[i].fact;
-	vh_fact_ground(facts,
-		vh_fact_add(facts, id, -1, NAN, "the VMM says that the VM is \"%s\"", state),
-		"qmp.query-status", NULL);
-}
-
 static const char *wait_text(enum vh_wait wait)
 {
 	switch (wait) {
@@ -251,7 +223,6 @@ static void probe_facts(struct vh_facts *facts)
 void vh_facts_of_vmm(struct vh_facts *facts)
 {
 	monitor_facts(facts);
-	runstate_facts(facts);
 	thread_facts(facts);
 	reset_facts(facts);
 	drive_facts(facts);

@@ -9,6 +9,12 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	/* -S stands on every libvirt command line: alone it says nothing. */
 	if (prelaunch)
 		vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_OPTION_PAUSED_AT_START));
+	if (prelaunch && vh_streq(f->model->vm->libvirt.reason, "user"))
+		vh_title(j,
+			"the VM was created paused (virsh create or start --paused), and nobody "
+			"resumed it");
+	else if (prelaunch && vh_streq(f->model->vm->libvirt.reason, "starting up"))
+		vh_title(j, "libvirt built the VM and did not come to start it");
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
 	vh_next_monitor(j, f, "resume", "cont", "start it");
 }

@@ -13,6 +13,16 @@
 	X(cpu_starved)                                                                             \
 	/* the VMM */                                                                              \
 	X(vm_paused)                                                                               \
+	X(debugger_holds_vm)                                                                       \
+	X(guest_suspended)                                                                         \
+	X(migration_last_step)                                                                     \
+	X(vm_in_colo)                                                                              \
+	X(vm_migrated_away)                                                                        \
+	X(vm_paused_for_job)                                                                       \
+	X(vm_preconfig)                                                                            \
+	X(vm_state_loading)                                                                        \
+	X(vm_state_saving)                                                                         \
+	X(watchdog_paused)                                                                         \
 	X(paused_io_error)                                                                         \
 	X(vmm_internal_error)                                                                      \
 	X(encrypted_guest_terminated)                                                              \

@@ -12,61 +12,57 @@ static bool all_held(const struct vh_facts *f)
 	       !vh_fact(f, VH_FACT_CGROUP_FROZEN);
 }
 
-/* States with a meaning of their own (QEMU qapi/run-state.json), and what to do in place of "cont".
- */
-static const struct held_state {
-	const char *state, *title, *virsh, *qmp, *what_to_do;
-} held_states[] = {
-	{"postmigrate",
-		"the VM was migrated away: what is left here does not run, and must not be resumed",
-		"domjobinfo --completed", "query-migrate",
-		"see whether the migration was completed, and look for the VM on the host that "
-		"it went to: resumed here while it runs there, the two copies destroy its disks"},
-	{"finish-migrate", "the VM is held for the last step of its migration", "domjobinfo",
-		"query-migrate",
+/* What libvirt says of a paused VM (virDomainPausedReason), and what follows from it. */
+static const struct reason {
+	const char *reason, *title, *virsh, *what_to_do;
+	bool not_to_be_resumed;
+} reasons[] = {
+	{"user", "somebody paused the VM (virsh suspend, or a program)", NULL, NULL, false},
+	{"from snapshot", "the VM stands as its snapshot was: paused", NULL, NULL, false},
+	{"migrating", "libvirt holds the VM for a migration", "domjobinfo",
 		"see whether the migration goes on: until it has failed, the VM must not be "
-		"resumed here"},
-	{"save-vm", "the VM is held while its state is saved", "domjobinfo", "query-status",
-		"see whether it goes on: the VM is resumed when all is written"},
-	{"restore-vm", "the VM is held while its state is loaded", "domjobinfo", "query-status",
-		"see whether it goes on: the VM is resumed when all is read"},
-	{"suspended", "the guest put itself to sleep (ACPI S3)", "dompmwakeup", "system_wakeup",
-		"wake it"},
-	{"watchdog", "the guest no longer served its watchdog, which paused the VM", "resume",
-		"cont",
-		"once the evidence is kept (--save), let it go on: it may hang again, and then "
-		"needs a reset"},
-	{"debug", "a debugger holds the VM (gdb stub, breakpoint)", "domstate --reason",
-		"query-status", "let it go on from the debugger"},
+		"resumed here",
+		true},
+	{"post-copy", "the VM runs at its destination already (post-copy)", "domjobinfo",
+		"leave it: the other host fetches the rest of its memory from here", true},
+	{"post-copy failed", "a post-copy migration broke off: the VM lies in two halves",
+		"domjobinfo",
+		"let the migration go on: virsh migrate --postcopy-resume. Never resume it here: "
+		"the other host has run on",
+		true},
+	{"starting up", "libvirt has not finished starting the VM", "domjobinfo",
+		"see what libvirt still waits for (its log, a hook, a network, storage)", true},
+	{"shutting down", "libvirt has not finished ending the VM", "domjobinfo",
+		"see what libvirt still waits for; virsh destroy ends the VM", true},
 };
 
-static const struct held_state *held_state_of(const char *state)
+static const struct reason *reason_of(const struct vh_facts *f)
 {
-	for (size_t i = 0; i < VH_ARRAY_SIZE(held_states); i++)
-		if (vh_streq(held_states[i].state, state))
-			return &held_states[i];
+	const struct vh_vm *vm = f->model->vm;
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(reasons); i++)
+		if (vh_streq(vm->libvirt.state, "paused") &&
+			vh_streq(vm->libvirt.reason, reasons[i].reason))
+			return &reasons[i];
 	return NULL;
 }
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *other = vh_fact(f, VH_FACT_RUNSTATE_OTHER);
+	const struct vh_fact *paused = vh_fact(f, VH_FACT_RUNSTATE_PAUSED);
+	const struct reason *reason = paused || all_held(f) ? reason_of(f) : NULL;
 
-	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_PAUSED));
+	vh_for(j, VH_PROOF, paused);
 	vh_for(j, VH_PROOF, other);
-	if (other || vh_fact(f, VH_FACT_RUNSTATE_PAUSED) || all_held(f))
+	if (other || paused || all_held(f))
 		vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LIBVIRT_REASON));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
-	if (other) {
-		const struct held_state *known = held_state_of(f->model->monitor.run_state);
-
-		vh_title(j, known ? "%s" : "the VM does not run: %s",
-			known ? known->title : other->text);
-		if (known) {
-			vh_next_monitor(j, f, known->virsh, known->qmp, known->what_to_do);
-			return;
-		}
-	}
+	if (other)
+		vh_title(j, "the VM does not run: %s", other->text);
+	if (paused && vh_fact(f, VH_FACT_GDB_CLIENT))
+		vh_at_most(j, VH_LIKELY,
+			"a debugger is connected to the VM's gdb stub: it pauses the VM, too");
 	if (all_held(f)) {
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_HELD_BY_VMM);
 		vh_at_most(j, VH_LIKELY, "the monitor did not tell its state");
@@ -75,7 +71,13 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_next_monitor(j, f, "domstate --reason", "query-status",
 			"see why: a VM that was migrated away must not be resumed here");
 	}
-	vh_next_monitor(j, f, "resume", "cont", "let it go on, once it is clear why it was paused");
+	if (reason)
+		vh_title(j, "%s", reason->title);
+	if (reason && reason->what_to_do)
+		vh_next_monitor(j, f, reason->virsh, "query-migrate", reason->what_to_do);
+	if (!reason || !reason->not_to_be_resumed)
+		vh_next_monitor(
+			j, f, "resume", "cont", "let it go on, once it is clear why it was paused");
 }
 
 const struct vh_rule vh_rule_vm_paused = {
@@ -90,7 +92,7 @@ const struct vh_rule vh_rule_vm_paused = {
 		    "From outside: all vCPU threads wait in a futex, outside of KVM_RUN, while "
 		    "the main loop is at rest.",
 	.what_to_do = "Find out who paused it (virsh domstate --reason, the log of the "
-		      "management software), then resume it. Never resume what was migrated away "
-		      "(\"postmigrate\").",
+		      "management software: journalctl -u libvirtd or virtqemud shows who asked), "
+		      "then resume it. Never resume a VM that a migration holds.",
 	.judge = judge,
 };

@@ -324,37 +324,9 @@ static void the_vmm_holds_it(void **state VH_UNUSED)
 	EXPECT(held("io-error"), "paused-io-error", PAUSED, YES, VH_CERTAIN);
 	EXPECT(held("internal-error"), "vmm-internal-error", DEAD, YES, VH_CERTAIN);
 	EXPECT(held("guest-panicked"), "guest-panicked", DEAD, YES, VH_CERTAIN);
-	EXPECT(held("watchdog"), "vm-paused", PAUSED, YES, VH_CERTAIN);
 	EXPECT(held("a-state-of-the-future"), "vm-paused", PAUSED, YES, VH_CERTAIN);
 	/* Halted, then shut down: in order, as far as one can tell. */
 	EXPECT(held("shutdown"), "guest-shut-down", DEAD, YES, VH_LIKELY);
-}
-
-/* The copy that a migration leaves behind destroys the disks when it runs again. */
-static void a_vm_that_was_migrated_away_is_not_to_be_resumed(void **state VH_UNUSED)
-{
-	static const char *const run_states[] = {"postmigrate", "finish-migrate"};
-
-	for (size_t i = 0; i < VH_ARRAY_SIZE(run_states); i++) {
-		struct judged j = judge(held(run_states[i]));
-
-		assert_string_equal(j.v->cause->rule->id, "vm-paused");
-		assert_non_null(strstr(j.v->headline, "migrat"));
-		assert_true(j.v->n_next > 0);
-		for (size_t k = 0; k < j.v->n_next; k++) {
-			const struct vh_step *step = &j.v->next[k];
-
-			assert_null(strstr(step->text, "cont"));
-			assert_true(!step->command || !strstr(step->command, "\"cont\""));
-		}
-		drop(&j);
-	}
-	/* An ordinary pause may be ended. */
-	struct judged j = judge(held("paused"));
-
-	assert_true(j.v->n_next > 0);
-	assert_non_null(strstr(j.v->next[0].text, "let it go on"));
-	drop(&j);
 }
 
 static void triple_fault(void **state VH_UNUSED)
@@ -786,7 +758,6 @@ int main(void)
 		cmocka_unit_test(busy_is_healthy),
 		cmocka_unit_test(many_healthy_vcpus_do_not_outvote_a_dead_loop),
 		cmocka_unit_test(the_vmm_holds_it),
-		cmocka_unit_test(a_vm_that_was_migrated_away_is_not_to_be_resumed),
 		cmocka_unit_test(triple_fault),
 		cmocka_unit_test(no_space_names_the_drive),
 		cmocka_unit_test(process_is_stopped),
