@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
+#include "base/pulse.h"
 #include "collect/passive.h"
+#include "collect/pulse.h"
 #include "collect/tracing.h"
 #include "collect/vcpustate.h"
 
@@ -135,37 +137,73 @@ static void ask(struct vh_host *host, struct vh_case *c, const struct vh_collect
 	look(host, c, VH_AFTER, gone);
 }
 
+/* One window: the case as it is at its end, and its pulse. Tracing is stopped, and read meanwhile.
+ */
+struct window {
+	struct vh_case *c;
+	struct vh_tracing *tracing;
+	struct vh_buf pulse;
+	int64_t began_ns;
+	bool gone;
+};
+
+static void window_open(struct window *w, struct vh_host *host, const struct vh_vm *vm,
+	const struct vh_collect_options *options)
+{
+	int64_t window_ns = options->window_ns > 0 ? options->window_ns : VH_WINDOW_NS;
+
+	*w = (struct window){.c = vh_case_new(vh_vm_copy(vm))};
+	w->c->passive = options->passive;
+	w->began_ns = vh_now_ns();
+	w->tracing = vh_tracing_begin(host, w->c, options);
+	look(host, w->c, VH_FIRST, &w->gone);
+	/* Within the window, where it costs no time. */
+	run_collectors(host, w->c, VH_ONCE, w->gone);
+	if (!w->gone)
+		vh_collect_vcpu_state(host, w->c, options);
+	vh_pulse_wait(host, w->c, w->began_ns + window_ns, &w->pulse);
+	vh_tracing_wait(w->tracing, window_ns);
+	w->c->window_ns = vh_now_ns() - w->began_ns;
+	vh_tracing_stop(w->tracing);
+}
+
+static bool has_turned(const struct window *w)
+{
+	struct vh_str pulse = {vh_buf_str(&w->pulse), w->pulse.len};
+
+	return !w->gone && vh_pulse_turn(pulse).kind != VH_TURN_NONE;
+}
+
 struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	const struct vh_collect_options *options, struct vh_error **err)
 {
 	enum presence presence = presence_of(host, &vm->id);
-	int64_t window_ns = options->window_ns > 0 ? options->window_ns : VH_WINDOW_NS;
-	bool gone = false;
+	struct window w, before = {0};
 
 	if (is_gone(presence)) {
 		*err = vh_error_new(ESRCH, "observing process %d: %s", (int)vm->id.pid,
 			presence_text(presence));
 		return NULL;
 	}
-	struct vh_case *c = vh_case_new(vh_vm_copy(vm));
+	window_open(&w, host, vm, options);
+	/* Half of one state and half of another tell of neither: what is so now is looked at for a
+	 * window of its own, once, and that it turned is kept. */
+	if (has_turned(&w)) {
+		before = w;
+		vh_tracing_end(before.tracing);
+		vh_case_free(before.c);
+		window_open(&w, host, vm, options);
+	}
+	struct vh_case *c = w.c;
 
-	c->passive = options->passive;
-	int64_t first_ns = vh_now_ns();
-	struct vh_tracing *tracing = vh_tracing_begin(host, c, options);
-
-	look(host, c, VH_FIRST, &gone);
-	/* Within the window, where it costs no time. */
-	run_collectors(host, c, VH_ONCE, gone);
-	if (!gone)
-		vh_collect_vcpu_state(host, c, options);
-	vh_sleep_until_ns(first_ns + window_ns);
-	vh_tracing_wait(tracing, window_ns);
-	c->window_ns = vh_now_ns() - first_ns;
-	vh_tracing_stop(tracing);
-	look(host, c, VH_LAST, &gone);
-	vh_tracing_take(tracing, c);
+	look(host, c, VH_LAST, &w.gone);
+	vh_pulse_to_case(c, VH_ONCE, &before.pulse, before.began_ns);
+	vh_pulse_to_case(c, VH_LAST, &w.pulse, w.began_ns);
+	vh_tracing_take(w.tracing, c);
 	if (!options->passive)
-		ask(host, c, options, &gone);
-	vh_tracing_end(tracing);
+		ask(host, c, options, &w.gone);
+	vh_tracing_end(w.tracing);
+	vh_buf_free(&before.pulse);
+	vh_buf_free(&w.pulse);
 	return c;
 }

@@ -42,6 +42,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_confidential(&d);
 	vh_decode_cgroup(&d);
 	vh_decode_threads(&d);
+	vh_decode_pulse(&d);
 	vh_decode_vcpus(&d);
 	vh_decode_counters(&d);
 	vh_decode_exits(&d);

@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "base/pulse.h"
 #include "case/case.h"
 #include "decode/arm.h"
 #include "decode/confidential.h"
@@ -291,6 +292,14 @@ struct vh_process_view {
 	bool has_userfaultfd;
 };
 
+/* Where the VM turned while it was looked at, by its pulse (task.pulse). */
+struct vh_turn_view {
+	struct vh_turn turn;
+	enum vh_wait waited, waits; /* what no vCPU ran for, before and since; UNKNOWN */
+	int64_t before_ns;          /* how long before the case's begin that window began */
+	size_t evidence;
+};
+
 /* What a pasted text held, by line. */
 struct vh_pasted_block {
 	unsigned from, to; /* lines, from 1 */
@@ -325,6 +334,8 @@ struct vh_model {
 	size_t n_chardevs;
 	struct vh_cgroup_view cgroup;
 	struct vh_host_view host;
+	/* In the window before, which was given up for it, and in the window itself. */
+	struct vh_turn_view turned_before, turned;
 	struct vh_log_view *logs;
 	size_t n_logs;
 	struct vh_log_hit *hits;

@@ -224,8 +224,9 @@ static bool hides(const struct vh_cause *outer, const struct vh_cause *inner)
 {
 	if (outer->confidence >= inner->confidence && includes(outer->rule, inner->rule->id))
 		return true;
-	return outer->confidence == VH_CERTAIN && outer->rule->layer > inner->rule->layer &&
-	       outer->rule->hung == VH_HUNG_YES && outer->rule->state != VH_STATE_STARVED;
+	return outer->confidence == VH_CERTAIN && !inner->rule->lasting &&
+	       outer->rule->layer > inner->rule->layer && outer->rule->hung == VH_HUNG_YES &&
+	       outer->rule->state != VH_STATE_STARVED;
 }
 
 static void drop_hidden(struct vh_verdict *v)
@@ -415,6 +416,39 @@ static void add_remarks(struct vh_verdict *v, const struct vh_facts *facts)
 	}
 }
 
+/* A healthy VM that got work, or finished it, is no news; one that was kept from running is. */
+static void tell_change(struct vh_verdict *v, const struct vh_facts *facts)
+{
+	vh_auto_buf struct vh_buf text = {0};
+
+	for (size_t i = 0; i < facts->n; i++) {
+		const struct vh_fact *f = facts->list[i];
+
+		if (f->id == VH_FACT_WENT_ON || f->id == VH_FACT_FLAPS ||
+			(f->id == VH_FACT_TURNED && v->hung != VH_HUNG_NO))
+			vh_buf_printf(&text, "%s%s", text.len ? "; " : "", f->text);
+	}
+	if (text.len)
+		v->changed = vh_escaped(vh_buf_str(&text));
+}
+
+/* Two troubles at once: mending the nearest alone would not bring the guest back. */
+static void tell_also(struct vh_verdict *v)
+{
+	vh_auto_buf struct vh_buf text = {0};
+
+	for (size_t i = 0; i < v->n_causes; i++) {
+		const struct vh_cause *c = v->causes[i];
+
+		if (c != v->cause && c->rule->lasting && c->rule->hung == VH_HUNG_YES &&
+			c->confidence >= VH_LIKELY)
+			vh_buf_printf(&text, "%s%s (%s)", text.len ? "; " : "", c->title,
+				vh_confidence_name(c->confidence));
+	}
+	if (text.len)
+		v->also = vh_buf_steal(&text);
+}
+
 struct vh_verdict *vh_judge(const struct vh_facts *facts)
 {
 	struct vh_verdict *v = vh_alloc(sizeof(*v));
@@ -425,6 +459,7 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 	/* A mere possibility among several is no answer. */
 	if (!v->n_causes || v->causes[0]->confidence == VH_POSSIBLE) {
 		conclude_unknown(v, facts);
+		tell_change(v, facts);
 		vh_missing_steps(facts, v);
 		return v;
 	}
@@ -432,6 +467,8 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 	v->state = v->cause->rule->state;
 	v->hung = v->cause->rule->hung;
 	v->headline = vh_strdup(v->cause->title);
+	tell_change(v, facts);
+	tell_also(v);
 	copy_steps(v, v->cause);
 	vh_missing_steps(facts, v);
 	return v;
@@ -462,5 +499,7 @@ void vh_verdict_free(struct vh_verdict *v)
 	free(v->remarks);
 	free(v->next);
 	free(v->headline);
+	free(v->changed);
+	free(v->also);
 	free(v);
 }

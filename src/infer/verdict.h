@@ -46,6 +46,9 @@ struct vh_rule {
 	/* NULL-terminated ids of more general causes that this one contains: where it holds, they
 	 * say nothing more. NULL for none. */
 	const char *const *includes;
+	/* What it says stays so whatever holds the VM: a panic, a full disk. No other cause hides
+	 * it, and as a second trouble it is named in the first line. */
+	bool lasting;
 	/* For `vmhang explain`: what it means; what shows it; what to do. Plain paragraphs. */
 	const char *meaning, *shown_by, *what_to_do;
 	/* Weighs the facts: vh_for, vh_against, vh_next. A rule that finds nothing in favour is
@@ -97,7 +100,9 @@ struct vh_verdict {
 	enum vh_hung hung;
 	const struct vh_cause *cause; /* NULL: unknown */
 	char *headline;               /* one line: the answer */
-	struct vh_cause **causes;     /* all that have something for them, best first */
+	char *changed;            /* a clause: what it did until when; NULL where it did not turn */
+	char *also;               /* a clause: further troubles, nearest first; NULL without */
+	struct vh_cause **causes; /* all that have something for them, best first */
 	size_t n_causes;
 	struct vh_cause **ruled_out;
 	size_t n_ruled_out;

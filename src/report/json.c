@@ -110,6 +110,8 @@ static struct json_object *verdict(const struct vh_report *r)
 	put_hung(o, v->hung);
 	vh_json_put_text(o, "cause", c ? c->rule->id : NULL);
 	vh_report_put(o, "title", v->headline);
+	vh_report_put(o, "changed", v->changed);
+	vh_report_put(o, "also", v->also);
 	vh_json_put_text(o, "confidence", c ? vh_confidence_name(c->confidence) : NULL);
 	put_facts(o, "for", c ? c->for_ : NULL, c ? c->n_for : 0);
 	put_facts(o, "against", c ? c->against : NULL, c ? c->n_against : 0);

@@ -35,6 +35,10 @@ static void put_answer(const struct writer *w, const struct vh_view *v)
 	vh_buf_printf(w->out, ": %s", v->headline);
 	if (v->confidence)
 		vh_buf_printf(w->out, " (%s)", v->confidence);
+	if (v->changed)
+		vh_buf_printf(w->out, "; %s", v->changed);
+	if (v->also)
+		vh_buf_printf(w->out, "; also: %s", v->also);
 	vh_buf_putc(w->out, '\n');
 	vh_wrap(w->out, vh_str(v->identity), w->width, "", "  ");
 }

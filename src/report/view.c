@@ -429,6 +429,8 @@ struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
 	v->hung = r->verdict->hung;
 	v->answer = answers[v->hung];
 	v->headline = vh_escaped(r->verdict->headline);
+	v->also = r->verdict->also ? vh_escaped(r->verdict->also) : NULL;
+	v->changed = r->verdict->changed ? vh_escaped(r->verdict->changed) : NULL;
 	v->confidence = cause ? vh_confidence_name(cause->confidence) : NULL;
 	v->identity = identity(r);
 	add_sections(v, r);
@@ -449,6 +451,8 @@ void vh_view_free(struct vh_view *v)
 	free(v->sections);
 	free(v->name);
 	free(v->headline);
+	free(v->also);
+	free(v->changed);
 	free(v->identity);
 	free(v);
 }

@@ -7,8 +7,16 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	const struct vh_fact *pause = vh_fact(f, VH_FACT_VCPU_PAUSE_LOOP);
 	bool parked = false;
 
-	if (!vh_guest_is_visible(f) || !text)
+	if (!text)
 		return;
+	/* To let it go on would bring nothing back. */
+	if (!vh_guest_is_visible(f)) {
+		vh_for(j, VH_STRONG, text);
+		vh_at_most(j, VH_LIKELY,
+			"the guest itself is kept from running, and cannot be looked at");
+		vh_title(j, "%s", text->text);
+		return;
+	}
 	/* A panicked Linux parks the other CPUs with interrupts off; one, and be it not the boot
 	 * CPU, polls or halts too. */
 	for (size_t i = 0; i < f->model->n_vcpus; i++) {
@@ -43,6 +51,7 @@ const struct vh_rule vh_rule_guest_kernel_panic = {
 	.id = "guest-kernel-panic",
 	.title = "the guest's kernel panicked",
 	.layer = VH_LAYER_GUEST,
+	.lasting = true,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
 	.meaning = "The guest's kernel met an error that it cannot go on from, printed why, "

@@ -16,12 +16,16 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
+static const char *const includes[] = {"guest-kernel-panic", NULL};
+
 const struct vh_rule vh_rule_guest_panicked = {
 	.id = "guest-panicked",
 	.title = "the guest panicked and told the VMM so (pvpanic)",
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
+	.lasting = true,
+	.includes = includes,
 	.meaning = "The guest's kernel panicked and reported it through a panic device "
 		   "(pvpanic, Hyper-V crash registers, S390 or ACPI); the VMM stopped the VM, "
 		   "as it was told to.",
