@@ -15,5 +15,10 @@ ALL = [
     *linux.SCENARIOS,
     *runstates.SCENARIOS,
 ]
+"""Every scenario of the lab. A new one is registered here, and nowhere else."""
+from . import firmware, guest, healthy, host, linux, vmm
+
+ALL = guest.SCENARIOS + firmware.SCENARIOS + vmm.SCENARIOS + host.SCENARIOS + linux.SCENARIOS
+ALL += healthy.SCENARIOS
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 assert len(BY_NAME) == len(ALL), "two scenarios of one name"

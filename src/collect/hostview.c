@@ -86,6 +86,7 @@ static void collect_once(struct vh_host *host, struct vh_case *c)
 	vh_evidence_set_data(e, ticks, strlen(ticks));
 	add_uname(host, c);
 	vh_collect_file(host, c, VH_ONCE, "host.cpus", "", "/sys/devices/system/cpu/online");
+	vh_collect_file(host, c, VH_ONCE, "host.uptime", "", "/proc/uptime");
 	add_kvm_parameters(host, c);
 }
 

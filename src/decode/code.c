@@ -113,6 +113,38 @@ bool vh_code_runs_pause(const struct vh_code *code, uint64_t rip, int bits)
 	return false;
 }
 
+/* A jump on a condition, in either of its lengths. */
+static bool is_conditional_jump(const struct vh_code *c, size_t at)
+{
+	return at + 1 < c->n &&
+	       ((c->bytes[at] & 0xfe) == 0x74 ||
+		       (c->bytes[at] == 0x0f && (c->bytes[at + 1] & 0xfe) == 0x84));
+}
+
+/* How far around PAUSE the rest of the loop is looked for: kernel/sched/idle.c's and
+ * drivers/cpuidle/poll_state.c's are 20 to 30 bytes long. */
+#define POLL_LOOP_BYTES 24
+
+bool vh_code_waits_for_task(const struct vh_code *code, uint64_t rip, int bits)
+{
+	if (bits != 64 || !vh_code_runs_pause(code, rip, bits))
+		return false;
+	size_t at = (size_t)(rip - code->address);
+	size_t from = at > POLL_LOOP_BYTES ? at - POLL_LOOP_BYTES : 0;
+	size_t to = VH_MIN(at + POLL_LOOP_BYTES, code->n);
+
+	for (size_t i = from; i + 2 < to; i++) {
+		/* test al, 8 behind mov rax, [register]; test byte [register], 8 */
+		if (bytes_are(code, i, "\xa8\x08", 2) && i >= 3 && code->bytes[i - 2] == 0x8b &&
+			(code->bytes[i - 1] & 0xf8) == 0 && is_conditional_jump(code, i + 2))
+			return true;
+		if (code->bytes[i] == 0xf6 && (code->bytes[i + 1] & 0xf8) == 0 &&
+			code->bytes[i + 2] == 8 && is_conditional_jump(code, i + 3))
+			return true;
+	}
+	return false;
+}
+
 uint64_t vh_code_loop_start(const struct vh_vcpu *vcpu, uint64_t rip)
 {
 	uint64_t start = rip;

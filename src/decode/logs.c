@@ -181,10 +181,13 @@ static void decode_log(struct vh_decoder *d, enum vh_log_kind kind, size_t begin
 		v.age_ns = VH_MAX(vh_evidence_number(e, "age_ns", v.age_ns), -1);
 		v.size_bytes = size >= 0 ? (uint64_t)size : v.size_bytes;
 	}
-	if (first && last)
-		v.grew = vh_evidence_number(last->e, "size", -1) !=
-				 vh_evidence_number(first->e, "size", -1) &&
-			 vh_evidence_number(last->e, "size", -1) >= 0;
+	if (first && last) {
+		int64_t was = vh_evidence_number(first->e, "size", -1);
+		int64_t is = vh_evidence_number(last->e, "size", -1);
+
+		v.grew = is != was && is >= 0;
+		v.grew_bytes = was >= 0 && is > was ? (uint64_t)(is - was) : 0;
+	}
 	if (data) {
 		v.tail = vh_evidence_text(data->e);
 		vh_log_scan(d->m, v.tail, kind, v.evidence);

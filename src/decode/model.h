@@ -132,6 +132,9 @@ struct vh_code { /* the bytes around RIP, read from guest memory */
 bool vh_code_is_closed_loop(const struct vh_code *code, uint64_t rip, int bits);
 /* True where execution from rip is sure to come to a PAUSE (f3 90), or has just come from one. */
 bool vh_code_runs_pause(const struct vh_code *code, uint64_t rip, int bits);
+/* True where execution from rip runs PAUSE, and the loop around it tests bit 3 of a word in memory
+ * (TIF_NEED_RESCHED of Linux on x86): whoever runs it waits for a task that wants the CPU. */
+bool vh_code_waits_for_task(const struct vh_code *code, uint64_t rip, int bits);
 
 #define VH_MAX_GLIMPSES 16
 
@@ -268,9 +271,10 @@ struct vh_log_view {
 	char *path;
 	enum vh_status status;
 	uint64_t size_bytes;
-	int64_t age_ns;     /* since the last byte, when read; -1 unknown */
-	struct vh_str tail; /* raw, hostile; lives in the case */
-	bool grew;          /* between the first and the last sample */
+	int64_t age_ns;      /* since the last byte, when read; -1 unknown */
+	struct vh_str tail;  /* raw, hostile; lives in the case */
+	bool grew;           /* between the first and the last sample */
+	uint64_t grew_bytes; /* by so much; 0 where it did not, or was begun anew */
 	size_t evidence;
 };
 
@@ -289,6 +293,7 @@ struct vh_process_view {
 	int64_t rss_bytes, swap_bytes; /* -1 unknown */
 	double major_faults_per_s;     /* NAN unknown */
 	int autogroup_nice;            /* -100 unknown */
+	int64_t age_ns;                /* since it was started, when first looked at; -1 unknown */
 	bool has_userfaultfd;
 };
 

@@ -84,6 +84,21 @@ static bool holds_userfaultfd(struct vh_str fds)
 	return vh_str_find(fds, "anon_inode:[userfaultfd]") >= 0;
 }
 
+/* Since it was started; -1 where the host's clock was not read, or is another's. */
+static int64_t age_ns(const struct vh_decoder *d)
+{
+	struct vh_str text = vh_seek_text(&d->in, "host.uptime", "", VH_N_ROUND), word;
+	uint64_t start = d->m->vm->id.start_ticks;
+	double up_s;
+
+	if (!start || d->ticks_per_s <= 0 || !vh_next_word(&text, &word) ||
+		!vh_parse_double(word, &up_s))
+		return -1;
+	double age_s = up_s - (double)start / (double)d->ticks_per_s;
+
+	return age_s >= 0 && age_s < 1e9 ? (int64_t)(age_s * VH_NS_PER_S) : -1;
+}
+
 void vh_decode_process(struct vh_decoder *d)
 {
 	struct vh_process_view *p = &d->m->process;
@@ -98,6 +113,7 @@ void vh_decode_process(struct vh_decoder *d)
 	p->swap_bytes = kib_field(status, "VmSwap");
 	p->oom_score = keyed_number(oom, "oom_score", -1001);
 	p->oom_score_adj = keyed_number(oom, "oom_score_adj", -1001);
+	p->age_ns = age_ns(d);
 	p->autogroup_nice = autogroup_nice(vh_seek_text(&d->in, "proc.autogroup", "", VH_N_ROUND));
 	p->has_userfaultfd = holds_userfaultfd(vh_seek_text(&d->in, "proc.fd", "", VH_N_ROUND));
 	p->major_faults_per_s = NAN;

@@ -48,6 +48,7 @@ struct vh_judgement {
 	const struct vh_rule *rule;
 	struct weighed *for_, *against;
 	size_t n_for, n_against;
+	enum vh_state state;
 	enum vh_confidence limit;
 	char **limits;
 	size_t n_limits;
@@ -80,6 +81,11 @@ void vh_at_most(struct vh_judgement *j, enum vh_confidence limit, const char *re
 {
 	j->limit = VH_MIN(j->limit, limit);
 	VH_PUSH(j->limits, j->n_limits) = vh_strdup(reason);
+}
+
+void vh_state_is(struct vh_judgement *j, enum vh_state state)
+{
+	j->state = state;
 }
 
 void vh_title(struct vh_judgement *j, const char *fmt, ...)
@@ -155,6 +161,7 @@ static struct vh_cause *cause_of(struct vh_judgement *j)
 	if (j->n_for)
 		qsort(j->for_, j->n_for, sizeof(*j->for_), by_weight);
 	cause->rule = j->rule;
+	cause->state = j->state;
 	cause->confidence = confidence_of(j);
 	cause->score = score_of(j->for_, j->n_for) - score_of(j->against, j->n_against);
 	cause->for_ = strongest_first(j->for_, j->n_for);
@@ -251,7 +258,8 @@ static void drop_hidden(struct vh_verdict *v)
 static void judge_rules(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	for (size_t i = 0; vh_rules[i]; i++) {
-		struct vh_judgement j = {.rule = vh_rules[i], .limit = VH_CERTAIN};
+		struct vh_judgement j = {
+			.rule = vh_rules[i], .state = vh_rules[i]->state, .limit = VH_CERTAIN};
 
 		vh_rules[i]->judge(facts, &j);
 		bool refuted = is_refuted(&j);
@@ -464,7 +472,7 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 		return v;
 	}
 	v->cause = v->causes[0];
-	v->state = v->cause->rule->state;
+	v->state = v->cause->state;
 	v->hung = v->cause->rule->hung;
 	v->headline = vh_strdup(v->cause->title);
 	tell_change(v, facts);

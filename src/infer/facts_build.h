@@ -14,6 +14,8 @@ void vh_facts_of_change(struct vh_facts *facts);   /* what turned while it was l
 void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
 void vh_facts_of_runstate(struct vh_facts *facts);  /* what the VMM says it does with the VM, and who holds it */
 void vh_facts_of_texts(struct vh_facts *facts);     /* logs and screen */
+void vh_facts_of_progress(
+	struct vh_facts *facts); /* what got on, and where it shows: after the stages */
 
 /* "tid:N", in a buffer that is passed. */
 struct vh_subject {

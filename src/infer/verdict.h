@@ -64,6 +64,8 @@ void vh_for(struct vh_judgement *j, enum vh_weight weight, const struct vh_fact 
 void vh_against(struct vh_judgement *j, enum vh_weight weight, const struct vh_fact *f);
 /* Holds the confidence down, with the reason: "registers could not be read". */
 void vh_at_most(struct vh_judgement *j, enum vh_confidence limit, const char *reason);
+/* Another state than the rule's: an idle guest, where the rule is of one that works. */
+void vh_state_is(struct vh_judgement *j, enum vh_state state);
 /* A more exact title than the rule's ("the guest is paused: drive virtio0 has no space left"). */
 void vh_title(struct vh_judgement *j, const char *fmt, ...) VH_PRINTF(2, 3);
 /* A next step: what to do, and a command to paste or NULL. The command may use {pid} {name} {log}.
@@ -78,6 +80,7 @@ struct vh_step {
 struct vh_cause { /* a rule's finished judgement */
 	const struct vh_rule *rule;
 	char *title;
+	enum vh_state state; /* the rule's, unless it said another */
 	enum vh_confidence confidence;
 	double score;
 	const struct vh_fact **for_, **against; /* strongest first; facts live in vh_facts */

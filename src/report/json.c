@@ -127,7 +127,7 @@ static struct json_object *cause(const struct vh_cause *c)
 	vh_json_put_text(o, "cause", c->rule->id);
 	vh_report_put(o, "title", c->title);
 	vh_json_put_text(o, "layer", vh_layer_name(c->rule->layer));
-	vh_json_put_text(o, "state", vh_state_name(c->rule->state));
+	vh_json_put_text(o, "state", vh_state_name(c->state));
 	put_hung(o, c->rule->hung);
 	vh_json_put_text(o, "confidence", vh_confidence_name(c->confidence));
 	put_facts(o, "for", c->for_, c->n_for);

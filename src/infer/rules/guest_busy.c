@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
+#include "infer/rules/healthy.h"
 
 static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 {
@@ -20,7 +20,9 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 		/* In many places, and interrupts come and are served. */
 		vh_for(j, on || takes ? VH_STRONG : VH_WEAK, widely);
 		vh_for(j, widely || moves || user ? VH_STRONG : VH_WEAK, takes);
-		if (!user && vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v)) {
+		/* An idle loop of a kernel that does not halt is no place to be stuck in. */
+		if (!user && vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v) &&
+			!(on && vh_fact_of(f, VH_FACT_VCPU_WAITS_FOR_TASK, v))) {
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v));
@@ -64,10 +66,7 @@ static void weigh_storms(const struct vh_facts *f, struct vh_judgement *j)
  */
 #define SLOWED 0.7
 
-/* The vCPU at full load that gets the least CPU time, or NULL where all get most of what they ask
- * for.
- */
-static const struct vh_fact *slowed_vcpu(const struct vh_facts *f)
+const struct vh_fact *vh_slowed_vcpu(const struct vh_facts *f)
 {
 	const struct vh_fact *least = NULL;
 
@@ -80,14 +79,9 @@ static const struct vh_fact *slowed_vcpu(const struct vh_facts *f)
 
 static void tell_what_to_do(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *slowed = slowed_vcpu(f);
+	const struct vh_fact *slowed = vh_slowed_vcpu(f);
 
-	if (slowed && vh_fact(f, VH_FACT_THROTTLED))
-		vh_next(j, "cat /proc/{pid}/cgroup",
-			"if it is too slow: the CPU quota of its cgroup takes the rest of its "
-			"time; raise "
-			"it there (cpu.max, cpu.cfs_quota_us)");
-	else if (slowed)
+	if (slowed)
 		vh_next(j, "ps -eLo pid,tid,cls,rtprio,ni,psr,pcpu,comm --sort=-pcpu | head -20",
 			"if it is too slow: see which threads of the host take the rest of its "
 			"time");
@@ -95,16 +89,16 @@ static void tell_what_to_do(const struct vh_facts *f, struct vh_judgement *j)
 		slowed ? " even so" : "");
 }
 
-static void judge(const struct vh_facts *f, struct vh_judgement *j)
+bool vh_weigh_work(const struct vh_facts *f, struct vh_judgement *j)
 {
-	if (!vh_guest_is_visible(f))
-		return;
 	if (!vh_fact(f, VH_FACT_VCPU_BUSY) && !vh_fact(f, VH_FACT_VCPU_ACTIVE)) {
 		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_ASLEEP));
-		return;
+		return false;
 	}
 	for (size_t i = 0; i < f->model->n_vcpus; i++)
 		weigh_vcpu(f, j, f->model->vcpus[i]->index);
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_CONSOLE_GREW));
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_DRIVES_MOVE));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RESETS));
 	vh_against(j, VH_PROOF, vh_many_shutdowns(f));
 	weigh_storms(f, j);
@@ -118,18 +112,24 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_WAITS_ON_SERIAL));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_SILENT));
 	vh_doubt_health_without_storage(j, f);
-	const struct vh_fact *busy = vh_fact(f, VH_FACT_VCPU_BUSY);
+	return true;
+}
 
-	const struct vh_fact *slowed = slowed_vcpu(f);
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	if (!vh_guest_is_visible(f) || !vh_weigh_work(f, j))
+		return;
+	const struct vh_fact *busy = vh_fact(f, VH_FACT_VCPU_BUSY);
+	const struct vh_fact *slowed = vh_slowed_vcpu(f);
 
 	if (slowed)
-		vh_title(j, "the guest works, but vCPU %d gets only %.0f %% of a CPU: %s",
-			slowed->vcpu, 100 * slowed->value,
-			vh_fact(f, VH_FACT_THROTTLED) ? "its CPU quota takes the rest"
-						      : "other threads of the host take the rest");
+		vh_title(j,
+			"the guest works, but vCPU %d gets only %.0f %% of a CPU: other threads of "
+			"the host take the rest",
+			slowed->vcpu, 100 * slowed->value);
 	else if (!busy)
 		vh_title(j, "the guest works: %s", vh_fact(f, VH_FACT_VCPU_ACTIVE)->text);
-	else if (busy && vh_fact_count(f, VH_FACT_VCPU_BUSY) == f->model->n_vcpus)
+	else if (vh_fact_count(f, VH_FACT_VCPU_BUSY) == f->model->n_vcpus)
 		vh_title(j, "the guest works at full load");
 	else
 		vh_title(j, "the guest works: %zu of its %zu vCPUs at full load",

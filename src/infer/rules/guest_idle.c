@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
+#include "infer/rules/healthy.h"
 
 static void weigh_vcpus(const struct vh_facts *f, struct vh_judgement *j)
 {
@@ -47,10 +47,8 @@ static void doubt_health_in_firmware(const struct vh_facts *f, struct vh_judgeme
 			"unless none is meant to");
 }
 
-static void judge(const struct vh_facts *f, struct vh_judgement *j)
+void vh_weigh_idleness(const struct vh_facts *f, struct vh_judgement *j)
 {
-	if (!vh_guest_is_visible(f))
-		return;
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_BUSY));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_STARVED));
 	weigh_vcpus(f, j);
@@ -72,6 +70,23 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_at_most(j, VH_LIKELY,
 			"no vCPU was seen halted with interrupts on: threads that sleep may also "
 			"be halted for ever");
+}
+
+void vh_weigh_health(const struct vh_facts *f, struct vh_judgement *j)
+{
+	if (vh_fact(f, VH_FACT_VCPU_BUSY) || vh_fact(f, VH_FACT_VCPU_ACTIVE)) {
+		vh_weigh_work(f, j);
+		return;
+	}
+	vh_state_is(j, VH_STATE_IDLE);
+	vh_weigh_idleness(f, j);
+}
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	if (!vh_guest_is_visible(f))
+		return;
+	vh_weigh_idleness(f, j);
 	vh_next(j, NULL,
 		"if a service in it does not answer, look inside: its network, its disks, the "
 		"service "

@@ -63,6 +63,11 @@
 	X(guest_spins_irqs_on)                                                                     \
 	X(guest_spins)                                                                             \
 	X(guest_halted_forever)                                                                    \
+	X(guest_boots)                                                                             \
+	X(guest_on_another_console)                                                                \
+	X(guest_polls_when_idle)                                                                   \
+	X(guest_slow)                                                                              \
+	X(guest_disk_busy)                                                                         \
 	X(guest_busy)                                                                              \
 	X(guest_idle)
 
