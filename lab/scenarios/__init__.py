@@ -2,6 +2,7 @@
 """Every scenario of the lab. A new file is registered here, a line in each of the two lists."""
 from . import firmware
 from . import guest
+from . import healthy
 from . import host
 from . import linux
 from . import runstates
@@ -14,11 +15,7 @@ ALL = [
     *host.SCENARIOS,
     *linux.SCENARIOS,
     *runstates.SCENARIOS,
+    *healthy.SCENARIOS,
 ]
-"""Every scenario of the lab. A new one is registered here, and nowhere else."""
-from . import firmware, guest, healthy, host, linux, vmm
-
-ALL = guest.SCENARIOS + firmware.SCENARIOS + vmm.SCENARIOS + host.SCENARIOS + linux.SCENARIOS
-ALL += healthy.SCENARIOS
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 assert len(BY_NAME) == len(ALL), "two scenarios of one name"

@@ -265,7 +265,7 @@ TCG = {"accel": "tcg", "quick": False}
 SCENARIOS = [
     Scenario("linux-kernel-busy", "Linux copies zeroes and makes random numbers for ever, in the kernel",
              BUSY, boots("(while :; do dd if=/dev/zero of=/dev/null bs=1M count=9999; done) 2>/dev/null &\n"
-                         "echo lab: busy; while :; do dd if=/dev/urandom of=/dev/null bs=64k count=999; done 2>/dev/null",
+                         "echo lab: busy\n(while :; do dd if=/dev/urandom of=/dev/null bs=64k count=999; done) 2>/dev/null",
                          "lab: busy", then=runs(0, 1)), **TCG),
     Scenario("linux-find", "Linux with 4 CPUs walks its file systems for ever",
              BUSY, kernel_busy("(while :; do busybox find /sys /proc; done) >/dev/null 2>&1", smp=4, newer=True),

@@ -24,7 +24,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		"the host's storage");
 }
 
-static const char *const includes[] = {"guest-busy", NULL};
+static const char *const includes[] = {"guest-busy", "guest-idle", NULL};
 
 const struct vh_rule vh_rule_guest_disk_busy = {
 	.id = "guest-disk-busy",
