@@ -10,7 +10,9 @@ import threading
 import time
 
 import process
+from qmp import QmpError
 from scenario import CONFIDENCE
+from stage import LabError
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 WINDOW = 1.0
@@ -159,24 +161,56 @@ def passive_problems(vmhang, scenario, vm):
     return problems
 
 
+@contextlib.contextmanager
+def meanwhile(scenario, vm, problems):
+    """What the scenario does while vmhang looks."""
+    def act():
+        try:
+            scenario.meanwhile(vm)
+        except (OSError, LabError, QmpError) as error:
+            problems.append(f"half-way through the window: {error}")
+
+    if not scenario.meanwhile:
+        yield
+        return
+    timer = threading.Timer(WINDOW / 2, act)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
+
+
+def change_problems(expect, report):
+    told = report["verdict"]["changed"]
+    if expect.changed and expect.changed not in (told or ""):
+        return [f"of the change it says {told!r}, not {expect.changed!r}"]
+    return []
+
+
 def examine(vmhang, scenario, stage, vm):
     """Diagnoses the VM. (report, exit status, seconds of the diagnosis, problems but those of the verdict)"""
     case = stage.tmp / "case.vmhang"
     before = status_of(scenario, vm)
     began = time.monotonic()
-    report, status, problems = vmhang.report("diagnose", vm.pid, "--json", "--save", case)
-    seconds = time.monotonic() - began
+    missed = []
+    with meanwhile(scenario, vm, missed):
+        report, status, problems = vmhang.report("diagnose", vm.pid, "--json", "--save", case)
+        seconds = time.monotonic() - began
+    problems += missed
     if report is None:
         return None, status, seconds, problems
+    problems += change_problems(scenario.expect, report)
     problems += saved_problems(vmhang, case, report, status)
     problems += list_problems(vmhang, vm)
     if scenario.monitor and report["monitor"]["state"] != scenario.monitor:
         problems.append(f"monitor is {report['monitor']['state']}, not {scenario.monitor}")
-    if seconds > WINDOW + BUDGET:
-        problems.append(f"took {seconds:.1f} s, {WINDOW + BUDGET:.1f} s at most")
+    windows = 2 if report["verdict"]["changed"] else 1
+    if seconds > windows * WINDOW + BUDGET:
+        problems.append(f"took {seconds:.1f} s, {windows * WINDOW + BUDGET:.1f} s at most")
     if vm.popen.poll() is not None:
         problems.append("the VM ended")
-    elif status_of(scenario, vm) != before:
+    elif not scenario.meanwhile and status_of(scenario, vm) != before:
         problems.append(f"the status was {before} before, {status_of(scenario, vm)} after")
     problems += passive_problems(vmhang, scenario, vm)
     return report, status, seconds, problems

@@ -20,6 +20,7 @@ class Expect:
     hung: typing.Optional[bool]
     at_least: str = "certain"
     also: tuple = ()    # causes that it must name beside the first: two troubles at once
+    changed: typing.Optional[str] = None  # what it must say of what was so before: a part of that
     accept: tuple = ()  # weaker answers that mislead nobody: counted apart from right ones, and as no failure
 
 
@@ -35,6 +36,8 @@ class Scenario:
     passive: bool = False   # also decided by `vmhang diagnose --passive`
     passive_expect: typing.Optional[Expect] = None  # what --passive must say, where it knows less
     monitor: typing.Optional[str] = None  # what the report must say of the monitor: "busy", ...
+    # meanwhile(vm) is called half-way through vmhang's window; what is expected is what is so afterwards.
+    meanwhile: typing.Optional[typing.Callable] = None
     old_and_new: bool = False  # also played on the newer QEMU
     # CPUs of the host that it keeps busy while it is looked at: 0 for one that sleeps. None: as its state tells.
     load: typing.Optional[float] = None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every scenario of the lab. A new file is registered here, a line in each of the two lists."""
+from . import changes
 from . import firmware
 from . import guest
 from . import healthy
@@ -9,6 +10,7 @@ from . import runstates
 from . import vmm
 
 ALL = [
+    *changes.SCENARIOS,
     *guest.SCENARIOS,
     *firmware.SCENARIOS,
     *vmm.SCENARIOS,

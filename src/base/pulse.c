@@ -8,11 +8,12 @@
 
 #define LEAST_STRETCHES 2    /* on either side of a turn */
 #define LEAST_SHARE     0.08 /* of the time */
-/* CPUs in use. A thread that only sleeps uses none at all; one that computes, nearly all of one,
- * even where it shares that with another. */
+/* CPUs in use: a thread that only sleeps uses none at all. How much one gets that always wants to
+ * run is the host's matter, and that it wants to, the scheduler's state of it tells. */
 #define SILENT 0.001
 #define HARDLY 0.10
-#define MOSTLY 0.40
+#define SELDOM 0.2 /* of the looks */
+#define MOSTLY 0.9 /* of the looks */
 #define MOVING 0.8 /* of the stretches */
 /* A case may say anything: no sum or difference of these overflows. */
 #define MAX_NS INT64_C(100000000000000000)
@@ -23,7 +24,7 @@ struct beat {
 	uint64_t run_ns; /* of the vCPUs together */
 	size_t threads, stopped, vcpus;
 	char wchan[32]; /* of all vCPUs alike; "" where not, or where one runs */
-	bool mixed;
+	bool mixed, ready;
 };
 
 struct beats {
@@ -69,6 +70,7 @@ static void add_vcpu(struct beat *b, const struct vh_pulse_thread *t)
 	if (!wchan[0] || strcmp(b->wchan, wchan) != 0)
 		b->mixed = true;
 	b->run_ns += t->run_ns;
+	b->ready = b->ready || t->state == 'R';
 }
 
 /* Threads whose role nothing tells count as vCPUs where none is known. */
@@ -112,12 +114,13 @@ static double used(const struct beat *a, const struct beat *b)
 static struct vh_pulse_side side_of(const struct beats *beats, size_t from, size_t to)
 {
 	struct vh_pulse_side s = {.least = 1e9, .stopped = true, .going = true};
-	size_t moved = 0;
+	size_t moved = 0, ready = 0;
 	bool alike = true;
 
 	for (size_t i = from; i <= to; i++) {
 		const struct beat *b = &beats->list[i];
 
+		ready += b->ready;
 		bool stopped = b->threads && b->stopped == b->threads;
 
 		s.stopped = s.stopped && stopped;
@@ -132,10 +135,21 @@ static struct vh_pulse_side side_of(const struct beats *beats, size_t from, size
 		s.most = VH_MAX(s.most, cpus);
 		moved += cpus > SILENT;
 	}
+	s.ready = (double)ready / (double)(to - from + 1);
 	s.moving = (double)moved / (double)(to - from);
 	if (alike)
 		memcpy(s.wchan, beats->list[from].wchan, sizeof(s.wchan));
 	return s;
+}
+
+static bool hardly_runs(const struct vh_pulse_side *s)
+{
+	return s->most <= HARDLY && s->ready <= SELDOM;
+}
+
+static bool always_runs(const struct vh_pulse_side *s)
+{
+	return s->moving >= MOVING && s->ready >= MOSTLY;
 }
 
 static enum vh_turn_kind kind_of(const struct vh_pulse_side *a, const struct vh_pulse_side *b)
@@ -155,9 +169,9 @@ static enum vh_turn_kind kind_of(const struct vh_pulse_side *a, const struct vh_
 	if (silent_before && silent_after && a->wchan[0] && b->wchan[0] &&
 		strcmp(a->wchan, b->wchan) != 0)
 		return VH_TURN_WAITS_ELSEWHERE;
-	if (a->most <= HARDLY && b->least >= MOSTLY)
+	if (hardly_runs(a) && always_runs(b))
 		return VH_TURN_LOAD_ROSE;
-	if (b->most <= HARDLY && a->least >= MOSTLY)
+	if (hardly_runs(b) && always_runs(a))
 		return VH_TURN_LOAD_FELL;
 	return VH_TURN_NONE;
 }
@@ -170,10 +184,29 @@ static bool begins(enum vh_turn_kind kind)
 	       kind == VH_TURN_WAITS_ELSEWHERE;
 }
 
+/* Of two that fit about the same moment, which says more. */
+static int rank(enum vh_turn_kind kind)
+{
+	if (kind == VH_TURN_STOPPED || kind == VH_TURN_WENT_ON)
+		return 0;
+	return kind == VH_TURN_LOAD_ROSE || kind == VH_TURN_LOAD_FELL ? 2 : 1;
+}
+
+/* Is a turn behind `looks` more to be preferred? The first moments of what came alive, and the last
+ * of what fell silent, may be little. */
+static bool is_better(enum vh_turn_kind kind, enum vh_turn_kind than, size_t looks)
+{
+	if (!than)
+		return true;
+	if (kind != than && looks < 4)
+		return rank(kind) < rank(than);
+	return begins(kind) && begins(than);
+}
+
 static struct vh_turn find_turn(const struct beats *beats)
 {
 	struct vh_turn turn = {VH_TURN_NONE};
-	size_t n = beats->n;
+	size_t n = beats->n, at = 0;
 
 	if (n < 2 * LEAST_STRETCHES + 2)
 		return turn;
@@ -192,8 +225,9 @@ static struct vh_turn find_turn(const struct beats *beats)
 		struct vh_pulse_side after = side_of(beats, k + 1, n - 1);
 		enum vh_turn_kind kind = kind_of(&before, &after);
 
-		if (!kind || (turn.kind && !(kind == turn.kind && begins(kind))))
+		if (!kind || !is_better(kind, turn.kind, k - at))
 			continue;
+		at = k;
 		turn.kind = kind;
 		turn.before = before;
 		turn.after = after;

@@ -41,6 +41,7 @@ enum vh_turn_kind {
 struct vh_pulse_side {
 	double least, most; /* CPUs that the vCPUs used, in any stretch between two looks */
 	double moving;      /* share of the stretches in which they ran at all */
+	double ready;       /* share of the looks in which one ran, or was ready to */
 	bool stopped;       /* all threads, in all looks */
 	bool going;         /* in no look were all of them stopped */
 	char wchan[32];     /* what all vCPUs waited in, in all looks; "" where that differs */

@@ -142,7 +142,7 @@ static void ask(struct vh_host *host, struct vh_case *c, const struct vh_collect
 struct window {
 	struct vh_case *c;
 	struct vh_tracing *tracing;
-	struct vh_buf pulse;
+	struct vh_pulse pulse;
 	int64_t began_ns;
 	bool gone;
 };
@@ -157,11 +157,14 @@ static void window_open(struct window *w, struct vh_host *host, const struct vh_
 	w->began_ns = vh_now_ns();
 	w->tracing = vh_tracing_begin(host, w->c, options);
 	look(host, w->c, VH_FIRST, &w->gone);
+	vh_pulse_begin(&w->pulse, host, w->c);
+	vh_pulse_look(&w->pulse, host, w->c);
 	/* Within the window, where it costs no time. */
 	run_collectors(host, w->c, VH_ONCE, w->gone);
+	vh_pulse_look(&w->pulse, host, w->c);
 	if (!w->gone)
 		vh_collect_vcpu_state(host, w->c, options);
-	vh_pulse_wait(host, w->c, w->began_ns + window_ns, &w->pulse);
+	vh_pulse_wait(&w->pulse, host, w->c, w->began_ns + window_ns);
 	vh_tracing_wait(w->tracing, window_ns);
 	w->c->window_ns = vh_now_ns() - w->began_ns;
 	vh_tracing_stop(w->tracing);
@@ -169,7 +172,7 @@ static void window_open(struct window *w, struct vh_host *host, const struct vh_
 
 static bool has_turned(const struct window *w)
 {
-	struct vh_str pulse = {vh_buf_str(&w->pulse), w->pulse.len};
+	struct vh_str pulse = {vh_buf_str(&w->pulse.text), w->pulse.text.len};
 
 	return !w->gone && vh_pulse_turn(pulse).kind != VH_TURN_NONE;
 }
@@ -203,7 +206,7 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	if (!options->passive)
 		ask(host, c, options, &w.gone);
 	vh_tracing_end(w.tracing);
-	vh_buf_free(&before.pulse);
-	vh_buf_free(&w.pulse);
+	vh_buf_free(&before.pulse.text);
+	vh_buf_free(&w.pulse.text);
 	return c;
 }

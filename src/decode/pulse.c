@@ -2,6 +2,7 @@
 /* Where the VM turned while it was looked at. */
 #include "decode/decoder.h"
 
+/* Whether its cgroup is frozen now tells nothing of what was before. */
 static enum vh_wait wait_at(const struct vh_decoder *d, const struct vh_pulse_side *side)
 {
 	struct vh_thread_sample s = {.seen = true, .stat.state = 'S', .syscall = VH_SYSCALL_NONE};
@@ -11,7 +12,7 @@ static enum vh_wait wait_at(const struct vh_decoder *d, const struct vh_pulse_si
 		return VH_WAIT_UNKNOWN;
 	memcpy(wchan, side->wchan, sizeof(wchan));
 	s.wchan = wchan;
-	return vh_wait_of(&s, NULL, d->m->cgroup.frozen, d->x86);
+	return vh_wait_of(&s, NULL, -1, d->x86);
 }
 
 static struct vh_turn_view turn_of(const struct vh_decoder *d, enum vh_round round)
