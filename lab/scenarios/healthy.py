@@ -107,7 +107,7 @@ def network_busy(command):
 def booting(until, **more):
     """Caught in the middle of the boot: its kernel waits a little behind each line that it prints."""
     def play(stage):
-        vm, log = starts(stage, LOGIN, append="boot_delay=25 lpj=4000", **more)
+        vm, log = starts(stage, LOGIN, append="boot_delay=1 lpj=2000 earlyprintk=ttyS0", **more)
         stage.until(f"the console shows {until!r}", lambda: until in process.read(log), 240, 0.05)
         return vm
     return play

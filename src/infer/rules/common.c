@@ -166,6 +166,19 @@ void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const
 	vh_next(j, NULL, "%s (monitor command \"%s\")", text, qmp);
 }
 
+void vh_doubt_spin_while_booting(
+	struct vh_judgement *j, const struct vh_facts *facts, bool dead_loop)
+{
+	const struct vh_fact *young = vh_fact(facts, VH_FACT_KERNEL_YOUNG);
+
+	if (!young || dead_loop || vh_fact(facts, VH_FACT_TEXT_LOCKUP) ||
+		vh_fact(facts, VH_FACT_TEXT_PANIC))
+		return;
+	vh_against(j, VH_STRONG, young);
+	vh_at_most(j, VH_POSSIBLE,
+		"the kernel came up a short while ago, and wrote to its console within the window");
+}
+
 void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts)
 {
 	if (vh_fact(facts, VH_FACT_STORAGE_SILENT))

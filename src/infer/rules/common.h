@@ -43,6 +43,10 @@ void vh_title_of_spin(
 /* A next step that gives the VMM a monitor command, in the way that this VM's monitor allows. */
 void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
 	const char *qmp, const char *text);
+/* A kernel that comes up, and writes on meanwhile, waits in many a loop: for its console, for a
+ * device. Holds a spin down to possible there, unless its code is a dead loop. */
+void vh_doubt_spin_while_booting(
+	struct vh_judgement *j, const struct vh_facts *facts, bool dead_loop);
 /* No guest is called healthy while a request to its storage hangs: what waits for it is inside. */
 void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts);
 /* Holds a healthy verdict down to likely where drives are served by others (nbd:, rbd:, ...), whose

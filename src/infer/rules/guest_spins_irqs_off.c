@@ -61,6 +61,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		return;
 	}
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_doubt_spin_while_booting(j, f, vh_dead_loop(f) != NULL);
 	vh_next(j, "vmhang diagnose {name} --verbose",
 		"see the code that it is in, and which vCPU waits for which");
 	vh_next_keep_and_reset(j, f);

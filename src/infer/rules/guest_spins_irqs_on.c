@@ -61,6 +61,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQS_OFF));
 		return;
 	}
+	vh_doubt_spin_while_booting(j, f, vh_fact(f, VH_FACT_VCPU_CLOSED_LOOP) != NULL);
 	vh_next(j, "vmhang diagnose {name} --window 5s --verbose",
 		"look again: it must still be there, or it was work");
 	vh_next_keep_and_reset(j, f);

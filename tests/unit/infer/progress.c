@@ -79,6 +79,27 @@ static void a_kernel_that_writes_its_first_lines_boots(void **state VH_UNUSED)
 	EXPECT(c, "guest-boots", RUNNING, NO, VH_LIKELY);
 }
 
+/* The kernel's own delay loop: PAUSE, interrupts off, and always the same code. */
+static void a_kernel_that_waits_for_its_console_is_no_spin(void **state VH_UNUSED)
+{
+	for (int on = 0; on <= 1; on++) {
+		struct vh_case *c = runs(case_regs_linux(KERNEL, 0, on, false), 0);
+
+		put_code(c, 0, KERNEL, "9090", "f390ffc975fa");
+		serial_log(
+			c, "[    0.000000] Linux version 6.1.0\n", "[    0.000000] BIOS-e820: x\n");
+		EXPECT(c, "guest-boots", RUNNING, NO, VH_LIKELY);
+		/* It wrote nothing. */
+		c = runs(case_regs_linux(KERNEL, 0, on, false), 0);
+		put_code(c, 0, KERNEL, "9090", "f390ffc975fa");
+		serial_log(c, "[    0.000000] Linux version 6.1.0\n", "");
+		struct judged j = judge(c);
+
+		assert_int_not_equal(j.v->hung, VH_HUNG_NO);
+		drop(&j);
+	}
+}
+
 static void who_came_up_or_broke_down_boots_no_more(void **state VH_UNUSED)
 {
 	static const char *const last[] = {
@@ -257,6 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kernel_that_writes_its_first_lines_boots),
+		cmocka_unit_test(a_kernel_that_waits_for_its_console_is_no_spin),
 		cmocka_unit_test(who_came_up_or_broke_down_boots_no_more),
 		cmocka_unit_test(a_boot_that_ends_in_a_dead_loop_hangs),
 		cmocka_unit_test(young_firmware_that_moves_boots),
