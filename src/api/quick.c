@@ -16,8 +16,17 @@
 #define BUSY_SHARE    0.2
 #define STARVED_SHARE 0.5
 #define ASLEEP_SHARE  0.01
+/* Running, or waiting for a CPU, all the time. */
+#define RESTLESS_SHARE 0.9
 
 enum { BEFORE, AFTER };
+
+static const char *const attention_names[VH_N_ATTENTION] = {
+	[VH_ATTENTION_NONE] = "none",
+	[VH_ATTENTION_LOOK] = "look",
+	[VH_ATTENTION_HUNG] = "hung",
+};
+VH_NAMES_DEFINE(vh_attention, enum vh_attention, attention_names)
 
 struct look {
 	bool seen;
@@ -198,7 +207,8 @@ struct tally {
 	bool named;     /* threads are called "CPU n/KVM" */
 	unsigned vcpus; /* recognised */
 	unsigned busy, starved, in_kvm_run, in_futex;
-	bool told; /* wchan and system call of some vCPU or of main could be read */
+	bool restless; /* a vCPU ran, or was ready to, all the time */
+	bool told;     /* wchan and system call of some vCPU or of main could be read */
 	double cpu_share;
 	bool has_cpu;
 };
@@ -282,6 +292,7 @@ static void count_vcpu(
 	else if (known && wait >= STARVED_SHARE)
 		sum->starved++;
 	sum->vcpus++;
+	sum->restless |= known && run + wait >= RESTLESS_SHARE;
 	sum->in_kvm_run += t->in_kvm_run;
 	sum->in_futex += is_futex(t) && (!known || run < ASLEEP_SHARE);
 	sum->told |= t->has_syscall;
@@ -364,6 +375,19 @@ static void judge(const struct tally *sum, struct vh_quick *q)
 		set_state(q, VH_STATE_UNKNOWN, "");
 }
 
+static enum vh_attention attention_of(const struct tally *sum, const struct vh_quick *q)
+{
+	switch (q->state) {
+	case VH_STATE_STOPPED:
+	case VH_STATE_PAUSED:
+	case VH_STATE_BLOCKED:
+	case VH_STATE_DEAD:
+		return VH_ATTENTION_HUNG;
+	default:
+		return sum->restless ? VH_ATTENTION_LOOK : VH_ATTENTION_NONE;
+	}
+}
+
 static void judge_vm(const struct vh_vm *vm, bool gone, const struct thread *threads, size_t n,
 	int64_t up_ns, struct vh_quick *q)
 {
@@ -381,6 +405,7 @@ static void judge_vm(const struct vh_vm *vm, bool gone, const struct thread *thr
 		.vcpus_busy = sum.busy,
 		.vcpus_seen = vm->vcpus ? VH_MIN(sum.vcpus, vm->vcpus) : sum.vcpus};
 	judge(&sum, q);
+	q->attention = attention_of(&sum, q);
 }
 
 void vh_quick_look(struct vh_host *host, const struct vh_vm_list *list, int64_t interval_ns,

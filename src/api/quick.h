@@ -11,9 +11,20 @@
 
 #define VH_QUICK_INTERVAL_NS (100 * VH_NS_PER_MS)
 
+/* Whether a VM wants a closer look. */
+enum vh_attention {
+	VH_ATTENTION_NONE,
+	VH_ATTENTION_LOOK, /* a vCPU did not rest for a moment: it works, or spins */
+	VH_ATTENTION_HUNG, /* whatever the guest would do, it cannot: stopped, paused, blocked, ...
+			    */
+	VH_N_ATTENTION
+};
+VH_NAMES_DECLARE(vh_attention, enum vh_attention);
+
 struct vh_quick {
 	/* running, idle, blocked, starved, paused, stopped, dead or unknown */
 	enum vh_state state;
+	enum vh_attention attention;
 	/* Why, in a word or two: "traced", "frozen", "by signal", a kernel function; "" for nothing
 	 * to add. */
 	char detail[48];

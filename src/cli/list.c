@@ -47,6 +47,15 @@ static char *cell_name(const struct row *r)
 	return vh_strdup(r->vm->name);
 }
 
+/* What to look at first. */
+static char *cell_mark(const struct row *r)
+{
+	static const char *const marks[VH_N_ATTENTION] = {
+		[VH_ATTENTION_NONE] = "", [VH_ATTENTION_LOOK] = "?", [VH_ATTENTION_HUNG] = "!"};
+
+	return vh_strdup(marks[r->quick->attention]);
+}
+
 static char *cell_pid(const struct row *r)
 {
 	return vh_asprintf("%d", (int)r->vm->id.pid);
@@ -117,6 +126,7 @@ static const struct column {
 	int align;
 	char *(*cell)(const struct row *r);
 } columns[] = {
+	{"", LEFT, cell_mark},
 	{"NAME", LEFT, cell_name},
 	{"PID", RIGHT, cell_pid},
 	{"VCPUS", RIGHT, cell_vcpus},
@@ -169,8 +179,11 @@ static void put_table(
 	}
 	for (size_t i = 0; i <= list->n; i++) {
 		for (size_t c = 0; c < N_COLUMNS; c++) {
-			put_cell(out, &columns[c], cells[i][c], width[c]);
-			vh_buf_puts(out, c + 1 < N_COLUMNS ? "  " : "");
+			/* Nothing to mark, or to remark. */
+			if (width[c]) {
+				put_cell(out, &columns[c], cells[i][c], width[c]);
+				vh_buf_puts(out, c + 1 < N_COLUMNS ? "  " : "");
+			}
 			free(cells[i][c]);
 		}
 		while (out->len && out->data[out->len - 1] == ' ')
@@ -186,6 +199,7 @@ static struct json_object *vm_json(const struct vh_vm *vm, const struct vh_quick
 	char percent[32];
 
 	vh_json_put_text(quick, "state", vh_state_name(q->state));
+	vh_json_put_text(quick, "attention", vh_attention_name(q->attention));
 	vh_json_put_text(quick, "detail", q->detail[0] ? q->detail : NULL);
 	snprintf(percent, sizeof(percent), "%.1f", q->cpu_percent);
 	json_object_object_add(quick, "cpu_percent",
@@ -222,8 +236,9 @@ int vh_cmd_list(int argc, char **argv)
 	static const struct argp argp = {.options = options,
 		.parser = parse,
 		.doc = "Lists every virtual machine of this host with a quick state, from two"
-		       " passive looks a moment apart. \"running\" says that a vCPU uses a CPU, not"
-		       " that the guest gets on: `vmhang diagnose VM` tells."};
+		       " passive looks a moment apart. \"!\" marks what cannot get on, whatever the"
+		       " guest does; \"?\" one of which a vCPU did not rest for a moment: it works,"
+		       " or spins, and `vmhang diagnose VM` tells."};
 	struct arguments a = {0};
 	struct vh_vm_list list = {0};
 
