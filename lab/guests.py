@@ -13,7 +13,7 @@ BOOT_SECTOR_ADDRESS = 0x7C00
 def guest(name):
     """Path of the guest's image, built if its source is newer."""
     source, image = SOURCES / f"{name}.S", BUILT / f"{name}.bin"
-    newest = max(source.stat().st_mtime, (SOURCES / "machine.inc").stat().st_mtime)
+    newest = max(path.stat().st_mtime for path in (source, *SOURCES.glob("*.inc")))
     if image.exists() and image.stat().st_mtime > newest:
         return image
     BUILT.mkdir(parents=True, exist_ok=True)

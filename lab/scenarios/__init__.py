@@ -19,5 +19,9 @@ ALL = [
     *runstates.SCENARIOS,
     *healthy.SCENARIOS,
 ]
+"""Every scenario of the lab. A new one is registered here, and nowhere else."""
+from . import firmware, guest, host, linux, storage, vmm
+
+ALL = guest.SCENARIOS + firmware.SCENARIOS + vmm.SCENARIOS + host.SCENARIOS + linux.SCENARIOS + storage.SCENARIOS
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 assert len(BY_NAME) == len(ALL), "two scenarios of one name"

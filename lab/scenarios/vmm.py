@@ -111,7 +111,7 @@ SCENARIOS = [
     Scenario("paused-tcg", "the same under TCG", Expect("vm-paused", "paused", True), paused,
              accel="tcg"),
     Scenario("io-error-nospace", "the disk's file system is full, werror=stop",
-             PAUSED_BY_ERROR, no_space, needs=("mount",), old_and_new=True),
+             Expect("paused-no-space", "paused", True), no_space, needs=("mount",), old_and_new=True),
     Scenario("io-error-eio", "a write fails with EIO, werror=stop", PAUSED_BY_ERROR, write_fails),
     Scenario("internal-error", "KVM cannot emulate what the guest runs",
              Expect("vmm-internal-error", "dead", True), internal_error, accel="kvm"),

@@ -12,6 +12,9 @@
 
 /* The two looks are so far apart. */
 #define SAMPLE_GAP_NS (105 * VH_NS_PER_MS)
+/* Where a request did not move between them a third one follows, so long behind the first: slow
+ * storage has answered by then. */
+#define SLOW_STORAGE_NS VH_NS_PER_S
 /* Between them busy vCPUs are looked at again: only RIPs that move tell work from a spin. */
 #define BUSY_GAP_NS    (15 * VH_NS_PER_MS)
 #define BUSY_LOOKS     6u
@@ -29,26 +32,11 @@ static bool is_second(enum vh_round round)
 /* --- Whether the guest is encrypted -------------------------------------------------------------
  */
 
-static void ask_property(
-	struct vh_session *s, const char *path, const char *property, struct vh_qmp_answer *a)
-{
-	vh_auto_json struct json_object *arguments = json_object_new_object();
-	vh_auto_free char *subject = vh_asprintf("%s.%s", path, property);
-
-	vh_json_put_text(arguments, "path", path);
-	vh_json_put_text(arguments, "property", property);
-	vh_session_ask(s, "qom-get", arguments, a);
-	/* A property that this version does not have is nothing that failed. */
-	if (a->outcome == VH_QMP_ERROR && strstr(a->detail, "not found"))
-		a->status = VH_ABSENT;
-	vh_session_add(s, VH_ASKED, "qmp.qom-get", subject, "QMP qom-get", a);
-}
-
 static enum vh_conf_kind kind_of_sev(struct vh_session *s, const char *path)
 {
 	vh_auto_qmp_answer struct vh_qmp_answer a = {0};
 
-	ask_property(s, path, "policy", &a);
+	vh_session_ask_property(s, path, "policy", &a);
 	/* Policy bit 2 is ES (linux/psp-sev.h); unknown counts as ES, which forbids more. */
 	if (json_object_is_type(a.value, json_type_int) && !(json_object_get_int64(a.value) & 4))
 		return VH_CONF_SEV;
@@ -60,7 +48,7 @@ static void ask_policy(struct vh_session *s, const char *path, const char *prope
 {
 	vh_auto_qmp_answer struct vh_qmp_answer a = {0};
 
-	ask_property(s, path, property, &a);
+	vh_session_ask_property(s, path, property, &a);
 }
 
 /* Which kind of confidential guest this is: of an encrypted one much must not be asked. */
@@ -72,14 +60,14 @@ static void follow_confidential(struct vh_session *s)
 	} types[] = {{"sev-snp-guest", VH_CONF_SEV_SNP}, {"tdx-guest", VH_CONF_TDX}};
 	vh_auto_qmp_answer struct vh_qmp_answer link = {0}, type = {0};
 
-	ask_property(s, "/machine", "confidential-guest-support", &link);
+	vh_session_ask_property(s, "/machine", "confidential-guest-support", &link);
 	const char *path = json_object_is_type(link.value, json_type_string)
 				   ? json_object_get_string(link.value)
 				   : "";
 
 	if (!path[0] || strlen(path) > MAX_QOM_PATH || !vh_session_goes_on(s))
 		return;
-	ask_property(s, path, "type", &type);
+	vh_session_ask_property(s, path, "type", &type);
 	const char *name = json_object_is_type(type.value, json_type_string)
 				   ? json_object_get_string(type.value)
 				   : "";
@@ -203,10 +191,14 @@ static void ask_vcpus(struct vh_session *s, const struct vh_question *q, enum vh
 }
 
 /* The rows that are more than one command. */
-static void ask_special(struct vh_session *s, const struct vh_question *q)
+static void ask_special(struct vh_session *s, const struct vh_question *q, enum vh_round round)
 {
 	if (vh_streq(q->source, "qmp.qom-get"))
 		follow_confidential(s);
+	else if (vh_streq(q->source, "qmp.x-query-virtio"))
+		vh_session_find_queues(s);
+	else if (vh_streq(q->source, "qmp.x-query-virtio-queue-status"))
+		vh_session_look_at_queues(s, round);
 	else if (vh_streq(q->source, "guest.screen"))
 		vh_session_read_screen(s);
 	else if (vh_streq(q->source, "guest.screendump"))
@@ -235,7 +227,7 @@ static void ask_row(struct vh_session *s, const struct vh_question *q, enum vh_r
 	else if (q->line)
 		ask_line(s, q, round, NULL);
 	else
-		ask_special(s, q);
+		ask_special(s, q, round);
 }
 
 static void ask_turn(struct vh_session *s, enum vh_turn turn, enum vh_round round)
@@ -357,6 +349,18 @@ static void watch_busy(struct vh_session *s, int64_t until_ns)
 		vh_sleep_until_ns(VH_MIN(until_ns, s->total.at_ns));
 }
 
+static void look_at_storage_again(struct vh_session *s, int64_t began)
+{
+	static const char *const sources[] = {
+		"qmp.query-blockstats", "qmp.x-query-virtio-queue-status"};
+
+	if (!vh_session_queue_waits(s) || !vh_session_goes_on(s))
+		return;
+	vh_sleep_until_ns(VH_MIN(began + SLOW_STORAGE_NS, s->total.at_ns - s->step_ns / 2));
+	for (size_t i = 0; i < VH_ARRAY_SIZE(sources); i++)
+		ask_row(s, vh_plan_find(sources[i], NULL), VH_ASKED_AGAIN);
+}
+
 static void look_twice(struct vh_session *s)
 {
 	int64_t began = vh_now_ns();
@@ -368,6 +372,7 @@ static void look_twice(struct vh_session *s)
 	if (s->running && vh_session_goes_on(s)) {
 		watch_busy(s, began + SAMPLE_GAP_NS);
 		ask_turn(s, VH_TURN_SAMPLE, VH_ASKED_AGAIN);
+		look_at_storage_again(s, began);
 	}
 	ask_turn(s, VH_TURN_DETAIL, VH_ASKED);
 }

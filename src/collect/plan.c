@@ -10,15 +10,16 @@
 /*
  * In the order of asking. Where a command runs (QEMU 7.2 to 10.2): query-status, query-version,
  * query-cpus-fast, query-name, query-uuid, query-kvm, query-chardev, query-migrate, query-balloon,
- * query-iothreads, qom-get and info mtree in the main loop, without touching vCPUs or drives.
- * query-stats of vCPUs up to 8.0, info registers, info lapic and gva2gpa on the vCPU threads
- * (run_on_cpu): they wait for a stuck one with the big lock's holder. query-blockstats takes the
- * lock of a drive's I/O thread. query-block stats the image files, screendump writes one: both on
- * the main thread.
+ * query-iothreads, qom-get, x-query-virtio-* (src/collect/virtio.c) and info mtree in the main
+ * loop, without touching vCPUs or drives. query-stats of vCPUs up to 8.0, info registers, info
+ * lapic and gva2gpa on the vCPU threads (run_on_cpu): they wait for a stuck one with the big lock's
+ * holder. query-blockstats takes the lock of a drive's I/O thread. query-block stats the image
+ * files, screendump writes one: both on the main thread.
  */
 const struct vh_question vh_questions[] = {
 	{"qmp.query-version", .command = "query-version", .turn = VH_TURN_IDENTIFY, .needs = MAIN},
 	{"qmp.qom-get", .turn = VH_TURN_IDENTIFY, .needs = MAIN},
+	{"qmp.x-query-virtio", .turn = VH_TURN_IDENTIFY, .needs = MAIN},
 	{"qmp.query-cpus-fast", .command = "query-cpus-fast", .turn = VH_TURN_IDENTIFY,
 		.needs = MAIN},
 
@@ -28,6 +29,7 @@ const struct vh_question vh_questions[] = {
 		.needs = VCPUS},
 	{"qmp.query-blockstats", .command = "query-blockstats", .turn = VH_TURN_SAMPLE,
 		.needs = MAIN | NEED(IOTHREADS)},
+	{"qmp.x-query-virtio-queue-status", .turn = VH_TURN_SAMPLE, .needs = MAIN},
 	{"hmp.info-registers", .line = "info registers", .turn = VH_TURN_SAMPLE, .needs = REGISTERS,
 		.per_vcpu = true},
 	{"qmp.query-status", .command = "query-status", .turn = VH_TURN_SAMPLE,

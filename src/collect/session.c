@@ -30,6 +30,7 @@ void vh_session_end(struct vh_session *s)
 	vh_libvirt_close(s->lv);
 	vh_outlook_free(&s->outlook);
 	vh_guard_destroy(s->guard);
+	vh_session_free_queues(s);
 	free(s->vcpus);
 	free(s->over);
 }
@@ -244,6 +245,21 @@ void vh_session_ask(struct vh_session *s, const char *command, struct json_objec
 	/* QEMU answers in order: behind an answer that stays out there is none. */
 	free(s->over);
 	s->over = vh_asprintf("the monitor stopped answering: %s", a->detail);
+}
+
+void vh_session_ask_property(
+	struct vh_session *s, const char *path, const char *property, struct vh_qmp_answer *a)
+{
+	vh_auto_json struct json_object *arguments = json_object_new_object();
+	vh_auto_free char *subject = vh_asprintf("%s.%s", path, property);
+
+	vh_json_put_text(arguments, "path", path);
+	vh_json_put_text(arguments, "property", property);
+	vh_session_ask(s, "qom-get", arguments, a);
+	/* A property that this version does not have is nothing that failed. */
+	if (a->outcome == VH_QMP_ERROR && strstr(a->detail, "not found"))
+		a->status = VH_ABSENT;
+	vh_session_add(s, VH_ASKED, "qmp.qom-get", subject, "QMP qom-get", a);
 }
 
 void vh_session_ask_hmp(

@@ -24,6 +24,20 @@ struct vh_vcpu_view {
 /* Takes one `info registers` text of x86. */
 void vh_vcpu_view_take(struct vh_vcpu_view *v, struct vh_str text);
 
+/* What is needed of a virtio queue to know whether to look once more; decoding it is decode's. */
+struct vh_queue_view {
+	char *path; /* QOM path of the device */
+	unsigned number;
+	bool rings_are_plain; /* split, and at guest-physical addresses */
+	bool has_events;      /* the guest says when it wants to be interrupted */
+	bool idle;            /* the guest does not use it */
+	bool looked;
+	bool waits; /* something in it did not move between the last two looks */
+	uint64_t descriptors, in_use, taken, used;
+	uint64_t untaken; /* how far the guest has filled it */
+	uint64_t unseen;  /* answers that it wants to be told of, and has not looked at */
+};
+
 struct vh_session {
 	struct vh_host *host;
 	struct vh_case *c;
@@ -42,6 +56,8 @@ struct vh_session {
 	bool running;                      /* the vCPUs are let run: a second look can differ */
 	uint64_t major, minor;             /* QEMU's version; 0 unknown */
 	struct json_object *blockstats[2]; /* asked, asked again */
+	struct vh_queue_view *queues;
+	size_t n_queues;
 };
 
 /* Takes the passive evidence into account and opens nothing. */
@@ -55,6 +71,16 @@ void vh_session_end(struct vh_session *s);
 void vh_session_ask_libvirt(struct vh_session *s);
 /* Its statistics: the last that is asked. */
 void vh_session_ask_libvirt_stats(struct vh_session *s);
+
+/* qom-get; a property that this version does not have is absent. */
+void vh_session_ask_property(
+	struct vh_session *s, const char *path, const char *property, struct vh_qmp_answer *a);
+/* The queues of virtio disks (src/collect/virtio.c): finds them, looks at each, and tells whether
+ * in one of them nothing moved between the last two looks though something is in it. */
+void vh_session_find_queues(struct vh_session *s);
+void vh_session_look_at_queues(struct vh_session *s, enum vh_round round);
+bool vh_session_queue_waits(const struct vh_session *s);
+void vh_session_free_queues(struct vh_session *s);
 
 /* True while another question makes sense; else s->over tells why not. */
 bool vh_session_goes_on(struct vh_session *s);

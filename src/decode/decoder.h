@@ -70,6 +70,7 @@ void vh_decode_vcpu_state(struct vh_decoder *d); /* after vcpus */
 void vh_decode_protected(struct vh_decoder *d);  /* after vcpus, exits and monitor */
 void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_chardevs(struct vh_decoder *d);
+void vh_decode_virtqueues(struct vh_decoder *d); /* after drives */
 void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);
 void vh_decode_logs(struct vh_decoder *d);

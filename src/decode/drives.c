@@ -51,15 +51,37 @@ static void take_stats(struct vh_model *m, struct json_object *list, int sample)
 		if (!v || !vh_json_u64(stats, "rd_operations", &reads) ||
 			!vh_json_u64(stats, "wr_operations", &writes))
 			continue;
+		v->flush_ops[sample] = number(stats, "flush_operations");
+		v->busy_ns[sample] = number(stats, "rd_total_time_ns") +
+				     number(stats, "wr_total_time_ns") +
+				     number(stats, "flush_total_time_ns");
+		if (!v->qdev)
+			v->qdev = vh_strdup(vh_json_string(one, "qdev", NULL));
 		v->rd_ops[sample] = reads;
 		v->wr_ops[sample] = writes;
 		v->has_stats[sample] = true;
 		v->failed = number(stats, "failed_rd_operations") +
 			    number(stats, "failed_wr_operations") +
 			    number(stats, "failed_flush_operations");
+		if (sample == 0)
+			v->failed_first = v->failed;
 		/* Only there once a request has been made. */
 		if (vh_json_i64(stats, "idle_time_ns", &idle) && idle >= 0)
 			v->idle_ns = idle;
+	}
+}
+
+static void take_throttle(struct vh_drive_view *v, struct json_object *inserted)
+{
+	static const char *const iops[] = {"iops_rd", "iops_wr", "iops"};
+	static const char *const bps[] = {"bps_rd", "bps_wr", "bps"};
+
+	if (!inserted)
+		return;
+	v->throttle.seen = true;
+	for (size_t i = 0; i < VH_ARRAY_SIZE(iops); i++) {
+		v->throttle.iops[i] = number(inserted, iops[i]);
+		v->throttle.bps[i] = number(inserted, bps[i]);
 	}
 }
 
@@ -73,6 +95,8 @@ static void take_blocks(struct vh_model *m, struct json_object *list)
 		const char *file = vh_json_string(vh_json_at(one, "inserted", NULL), "file", NULL);
 		const char *io_status = vh_json_string(one, "io-status", NULL);
 
+		if (v)
+			take_throttle(v, vh_json_at(one, "inserted", NULL));
 		if (v && file)
 			vh_replace(&v->file, file);
 		if (v && io_status)
@@ -89,6 +113,32 @@ static void take_command_line(struct vh_model *m)
 				m->drives[i].file = vh_strdup(m->vm->drives[k].file);
 }
 
+enum vh_backend vh_backend_of(const char *file)
+{
+	static const struct {
+		const char *begins;
+		enum vh_backend backend;
+	} rows[] = {
+		{"nbd:", VH_BACKEND_NBD},
+		{"nbd+", VH_BACKEND_NBD},
+		{"rbd:", VH_BACKEND_RBD},
+		{"iscsi:", VH_BACKEND_ISCSI},
+		{"iser:", VH_BACKEND_ISCSI},
+		{"gluster", VH_BACKEND_OTHER_SERVER},
+		{"ssh:", VH_BACKEND_OTHER_SERVER},
+		{"http:", VH_BACKEND_OTHER_SERVER},
+		{"https:", VH_BACKEND_OTHER_SERVER},
+		{"nfs:", VH_BACKEND_OTHER_SERVER},
+		{"/", VH_BACKEND_FILE},
+		{"file:", VH_BACKEND_FILE},
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++)
+		if (vh_prefix(file, rows[i].begins))
+			return rows[i].backend;
+	return VH_BACKEND_UNKNOWN;
+}
+
 void vh_decode_drives(struct vh_decoder *d)
 {
 	vh_auto_json struct json_object *first =
@@ -102,4 +152,10 @@ void vh_decode_drives(struct vh_decoder *d)
 	take_stats(d->m, again, 1);
 	take_blocks(d->m, blocks);
 	take_command_line(d->m);
+	const struct vh_found *began = vh_seek_data(&d->in, "qmp.query-blockstats", "", VH_ASKED);
+	const struct vh_found *ended =
+		vh_seek_data(&d->in, "qmp.query-blockstats", "", VH_ASKED_AGAIN);
+
+	for (size_t i = 0; began && ended && i < d->m->n_drives; i++)
+		d->m->drives[i].seconds = vh_seconds(began->e->at_ns, ended->e->at_ns);
 }

@@ -55,6 +55,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_drives(&d);
 	vh_decode_chardevs(&d);
 	vh_decode_pasted_drives(&d);
+	vh_decode_virtqueues(&d);
 	vh_decode_process(&d);
 	vh_decode_host(&d);
 	vh_decode_logs(&d);
@@ -95,10 +96,20 @@ static void lists_free(struct vh_model *m)
 	free(m->chardevs);
 	for (size_t i = 0; i < m->n_drives; i++) {
 		free(m->drives[i].name);
+		free(m->drives[i].qdev);
 		free(m->drives[i].file);
 		free(m->drives[i].io_status);
 	}
 	free(m->drives);
+	for (size_t i = 0; i < m->n_queues; i++) {
+		free(m->queues[i].subject);
+		free(m->queues[i].device);
+		free(m->queues[i].drive);
+	}
+	free(m->queues);
+	for (size_t i = 0; i < m->n_broken_devices; i++)
+		free(m->broken_devices[i]);
+	free(m->broken_devices);
 	for (size_t i = 0; i < m->host.n_rivals; i++) {
 		free(m->host.rivals[i].name);
 		free(m->host.rivals[i].policy);

@@ -206,12 +206,34 @@ struct vh_monitor_view {
 	size_t n_events;
 };
 
+/* Who serves a drive's requests, as far as its name tells. */
+enum vh_backend {
+	VH_BACKEND_UNKNOWN,
+	VH_BACKEND_FILE, /* a file or block device of the host */
+	VH_BACKEND_NBD,
+	VH_BACKEND_RBD,
+	VH_BACKEND_ISCSI,
+	VH_BACKEND_OTHER_SERVER, /* gluster, ssh, http, nfs: */
+	VH_N_BACKEND
+};
+enum vh_backend vh_backend_of(const char *file);
+
 struct vh_drive_view {
 	char *name; /* device or node */
+	char *qdev; /* QOM path of the guest's device; NULL not told */
 	char *file;
 	bool empty;                            /* it holds no medium, as info block tells */
 	char *io_status;                       /* "ok", "nospace", "failed"; NULL not told */
 	uint64_t rd_ops[2], wr_ops[2], failed; /* asked, asked again */
+	uint64_t failed_first;                 /* as failed, when asked first */
+	uint64_t flush_ops[2];
+	uint64_t busy_ns[2]; /* time of all requests that completed, added up */
+	double seconds;      /* between the two; 0 with one */
+	/* Limits set by QEMU's throttling, 0 none, and where it was told: reads, writes, both. */
+	struct vh_throttle {
+		bool seen;
+		uint64_t iops[3], bps[3];
+	} throttle;
 	bool has_stats[2];
 	int64_t idle_ns; /* since the last request completed; -1 unknown */
 };
@@ -219,6 +241,25 @@ struct vh_drive_view {
 struct vh_chardev_view {        /* query-chardev */
 	char *label, *filename; /* "gdb", "tcp:127.0.0.1:1234,server=on <-> 127.0.0.1:40112" */
 	bool frontend_open;     /* the guest, or whatever in the VMM it serves, has it open */
+};
+
+/* A queue of a virtio disk that QEMU serves itself. Indices count up modulo 65536. */
+struct vh_queue {
+	char *subject; /* of its evidence: "PATH.NUMBER" */
+	char *device;  /* QOM path */
+	char *drive;   /* name of the drive behind it; NULL: several, or not told */
+	unsigned number;
+	uint64_t size; /* entries of its ring */
+	struct vh_queue_look {
+		bool seen;
+		int64_t at_ns;
+		uint64_t in_flight;         /* taken by the device and not given back */
+		uint16_t taken, used;       /* what the device took from the guest, and gave back */
+		bool has_ring;              /* the guest's memory was read */
+		uint16_t offered, returned; /* there: what the guest offers, what it was given */
+		bool has_event;
+		uint16_t event; /* it wants an interrupt when more than this was given */
+	} looks[2];                         /* asked, asked again (the newest) */
 };
 
 struct vh_cgroup_view {
@@ -337,6 +378,10 @@ struct vh_model {
 	size_t n_drives;
 	struct vh_chardev_view *chardevs; /* as the monitor lists them */
 	size_t n_chardevs;
+	struct vh_queue *queues;
+	size_t n_queues;
+	char **broken_devices; /* virtio devices whose ring QEMU found broken: QOM paths */
+	size_t n_broken_devices;
 	struct vh_cgroup_view cgroup;
 	struct vh_host_view host;
 	/* In the window before, which was given up for it, and in the window itself. */

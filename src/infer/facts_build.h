@@ -13,10 +13,13 @@ void vh_facts_of_protected(struct vh_facts *facts); /* encrypted guests: after e
 void vh_facts_of_change(struct vh_facts *facts);   /* what turned while it was looked at */
 void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
 void vh_facts_of_runstate(struct vh_facts *facts);  /* what the VMM says it does with the VM, and who holds it */
+void vh_facts_of_storage(struct vh_facts *facts);   /* who does not answer requests, and which */
 void vh_facts_of_texts(struct vh_facts *facts);     /* logs and screen */
 void vh_facts_of_progress(
 	struct vh_facts *facts); /* what got on, and where it shows: after the stages */
 
+/* One and the same wait at both looks: the thread was not even woken in between. */
+bool vh_waits_all_the_time(const struct vh_thread *t);
 /* "tid:N", in a buffer that is passed. */
 struct vh_subject {
 	char s[32];

@@ -51,8 +51,7 @@ static const char *wait_text(enum vh_wait wait)
 	}
 }
 
-/* One and the same wait at both looks: the thread was not even woken in between. */
-static bool waits_all_the_time(const struct vh_thread *t)
+bool vh_waits_all_the_time(const struct vh_thread *t)
 {
 	return t->first.seen && t->last.seen && t->first.wait == t->wait &&
 	       t->last.wait == t->wait && t->first.has_switches && t->last.has_switches &&
@@ -62,7 +61,7 @@ static bool waits_all_the_time(const struct vh_thread *t)
 
 static void storage_silent_fact(struct vh_facts *facts, const struct vh_thread *t, const char *on)
 {
-	if (!waits_all_the_time(t))
+	if (!vh_waits_all_the_time(t))
 		return;
 	struct vh_fact *f = vh_fact_add(facts, VH_FACT_STORAGE_SILENT, -1, t->tid,
 		"storage did not answer thread %d (%s) during the whole window%s", (int)t->tid,

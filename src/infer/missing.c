@@ -36,7 +36,7 @@ static const struct piece pieces[] = {
 		"echo 'info status' | socat - UNIX-CONNECT:MONITOR-SOCKET",
 		{"qmp.query-status", "pasted.hmp-status", "pasted.domstate", "pasted.domstats",
 			"pasted.dominfo"},
-		{"vm-paused", "paused-io-error", "never-started", "guest-panicked",
+		{"vm-paused", "paused-*", "never-started", "guest-panicked",
 			"vmm-internal-error", "guest-shut-down", "incoming-migration-waits"},
 		6, 0},
 	{"what makes the vCPUs leave the guest",
@@ -65,7 +65,7 @@ static const struct piece pieces[] = {
 	{"the state of its drives", "virsh qemu-monitor-command {name} --hmp 'info block'",
 		"echo 'info block' | socat - UNIX-CONNECT:MONITOR-SOCKET",
 		{"qmp.query-block", "pasted.hmp-block"},
-		{"paused-io-error", "vmm-main-loop-blocked"}, 0, 0},
+		{"paused-*", "vmm-main-loop-blocked"}, 0, 0},
 };
 
 size_t vh_undumped_vcpus(const struct vh_facts *facts)

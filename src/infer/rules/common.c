@@ -181,10 +181,23 @@ void vh_doubt_spin_while_booting(
 
 void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts)
 {
-	if (vh_fact(facts, VH_FACT_STORAGE_SILENT))
-		vh_at_most(j, VH_POSSIBLE,
-			"a request to its storage got no answer during the whole window: what runs "
-			"in the guest may wait for it");
+	static const enum vh_fact_id silent[] = {VH_FACT_STORAGE_SILENT, VH_FACT_REQUEST_UNANSWERED,
+		VH_FACT_NBD_UNANSWERED, VH_FACT_REQUEST_NOT_TAKEN, VH_FACT_ANSWER_NOT_SEEN};
+	static const enum vh_fact_id failing[] = {VH_FACT_NBD_RECONNECTS, VH_FACT_VIRTIO_BROKEN,
+		VH_FACT_REQUESTS_FAIL, VH_FACT_DRIVE_THROTTLED};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(silent); i++)
+		if (vh_fact(facts, silent[i])) {
+			vh_at_most(j, VH_POSSIBLE,
+				"a request to its storage got no answer all the while it was "
+				"watched: what runs in the guest may wait for it");
+			return;
+		}
+	for (size_t i = 0; i < VH_ARRAY_SIZE(failing); i++)
+		if (vh_fact(facts, failing[i])) {
+			vh_at_most(j, VH_POSSIBLE, "one of its drives does not serve it");
+			return;
+		}
 }
 
 void vh_doubt_health_of_unseen_drives(struct vh_judgement *j, const struct vh_facts *facts)

@@ -11,6 +11,12 @@
 	X(cgroup_frozen)                                                                           \
 	X(cpu_quota)                                                                               \
 	X(cpu_starved)                                                                             \
+	X(host_filesystem_frozen)                                                                  \
+	X(nfs_server_silent)                                                                       \
+	X(fuse_backend_stalled)                                                                    \
+	X(storage_in_d_state)                                                                      \
+	X(nbd_server_gone)                                                                         \
+	X(nbd_server_stalled)                                                                      \
 	/* the VMM */                                                                              \
 	X(vm_paused)                                                                               \
 	X(debugger_holds_vm)                                                                       \
@@ -38,6 +44,13 @@
 	X(vcpu_waits_for_page)                                                                     \
 	X(vcpu_never_enters)                                                                       \
 	X(guest_fault_loop)                                                                        \
+	X(storage_does_not_answer)                                                                 \
+	X(storage_fails)                                                                           \
+	X(drive_throttled)                                                                         \
+	X(virtio_queue_broken)                                                                     \
+	X(lost_virtio_kick)                                                                        \
+	X(lost_virtio_interrupt)                                                                   \
+	X(paused_no_space)                                                                         \
 	/* the guest */                                                                            \
 	X(firmware_no_boot_device)                                                                 \
 	X(guest_kernel_panic)                                                                      \

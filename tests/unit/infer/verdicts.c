@@ -359,7 +359,7 @@ static void no_space_names_the_drive(void **state VH_UNUSED)
 	struct judged j = judge(c);
 
 	assert_non_null(j.v->cause);
-	assert_string_equal(j.v->cause->rule->id, "paused-io-error");
+	assert_string_equal(j.v->cause->rule->id, "paused-no-space");
 	assert_non_null(strstr(j.v->headline, "disk0"));
 	assert_non_null(strstr(j.v->headline, "no space left"));
 	drop(&j);

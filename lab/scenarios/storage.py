@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest that waits for its storage: who keeps it from it. Mostly a ROM guest that drives a virtio disk
+itself and halts while it waits, so that it looks idle."""
+import errno
+import os
+import shutil
+import signal
+import subprocess
+
+import process
+import scenario
+from scenario import Expect, Scenario, unless
+
+DISK = ("-device", "virtio-blk-pci,id=disk0,drive=disk,addr=04.0,queue-size=256")
+DISK_PATH = "/machine/peripheral/disk0/virtio-backend"
+
+
+def tool_missing(*names):
+    return next((f"no program {name}" for name in names if not shutil.which(name)), None)
+
+
+def loop_missing():
+    return (unless(not os.geteuid(), "mounting needs root")
+            or unless(os.path.exists("/dev/loop-control"), "no loop devices")
+            or tool_missing("mkfs.ext4", "fsfreeze", "mount"))
+
+
+scenario.NEEDS.update({
+    "qemu-nbd": lambda: tool_missing("qemu-nbd"),
+    "loop": loop_missing,
+})
+
+
+def image(path, size=16 << 20):
+    with open(path, "wb") as disk:
+        disk.truncate(size)
+    return path
+
+
+def counters(vm):
+    return vm.qmp.ask("query-blockstats")[0]["stats"]
+
+
+def completed(vm):
+    stats = counters(vm)
+    return sum(stats[f"{what}_operations"] for what in ("rd", "wr", "flush"))
+
+
+def until_works(vm, requests=5):
+    vm.stage.until(f"{requests} requests are done", lambda: completed(vm) >= requests, 30)
+
+
+def in_flight(vm):
+    return vm.qmp.ask("x-query-virtio-queue-status", path=DISK_PATH, queue=0)["inuse"]
+
+
+def until_waits(vm, seconds=1.0):
+    """Until a request has been in flight and nothing was completed for so long."""
+    vm.stage.until(f"a request is in flight for {seconds} s", lambda: in_flight(vm) and counters(
+        vm).get("idle_time_ns", 2e9) > seconds * 1e9, 30, 0.1)
+
+
+def nbd(stage, rom="virtio-read", reconnect=0, requests=5):
+    """A guest whose disk is served by qemu-nbd, and the server."""
+    address = stage.tmp / "nbd.sock"
+    server = stage.spawn(["qemu-nbd", "-t", "-f", "raw", "-k", address,
+                          image(stage.tmp / "disk.img")], must_live=False)
+    stage.until("the NBD server listens", address.exists)
+    vm = stage.qemu("-blockdev", f"driver=nbd,node-name=disk,server.type=unix,server.path={address},"
+                    f"reconnect-delay={reconnect}", *DISK, rom=rom)
+    until_works(vm, requests)
+    return vm, server
+
+
+def nbd_stalled(stage):
+    vm, server = nbd(stage)
+    os.kill(server.pid, signal.SIGSTOP)
+    until_waits(vm)
+    return vm
+
+
+def nbd_gone(reconnect):
+    def play(stage):
+        vm, server = nbd(stage, reconnect=reconnect)
+        server.kill()
+        stage.until("QEMU tries to connect again",
+                    lambda: "nbd-connect" in process.threads(vm.pid).values())
+        if reconnect:
+            until_waits(vm)
+        else:
+            stage.until("requests fail", lambda: counters(vm)["failed_rd_operations"] > 5)
+        return vm
+    return play
+
+
+def nbd_idle(stage):
+    """The guest has nothing for its disk to do, behind which the server was stopped."""
+    vm, server = nbd(stage, rom="virtio-read-ten", requests=10)
+    os.kill(server.pid, signal.SIGSTOP)
+    vm.until_halted()
+    return vm
+
+
+def disk(stage, rom, file, *options, device=DISK):
+    more = "".join(f",{option}" for option in options)
+    return stage.qemu("-drive", f"if=none,id=disk,format=raw,file={file}{more}", *device, rom=rom)
+
+
+def on_fuse(stage):
+    vm = disk(stage, "virtio-read", stage.stalled_files() / "ram")
+    until_waits(vm)
+    return vm
+
+
+def frozen(stage):
+    """The disk lies on a file system of the host that somebody froze."""
+    target = stage.tmp / "mount"
+    target.mkdir()
+    subprocess.run(["mkfs.ext4", "-q", "-F", image(stage.tmp / "ext4.img", 64 << 20)], check=True)
+    subprocess.run(["mount", "-o", "loop", stage.tmp / "ext4.img", target], check=True)
+    vm = disk(stage, "virtio-write", image(target / "disk.img"))
+    until_works(vm)
+    subprocess.run(["fsfreeze", "-f", target], check=True)
+    stage.at_exit(lambda: subprocess.run(["fsfreeze", "-u", target], check=False))
+    until_waits(vm)
+    return vm
+
+
+def fails(stage):
+    """Every write fails, and the guest is told."""
+    vm = stage.qemu(
+        "-blockdev", f"driver=file,filename={image(stage.tmp / 'disk.img')},node-name=file0",
+        "-blockdev", "driver=blkdebug,image=file0,node-name=disk,inject-error.0.event=pwritev,"
+        f"inject-error.0.iotype=write,inject-error.0.errno={errno.EIO}",
+        "-device", "virtio-blk-pci,id=disk0,drive=disk,addr=04.0,queue-size=256,werror=report",
+        rom="virtio-write")
+    stage.until("requests fail", lambda: counters(vm)["failed_wr_operations"] > 5, 30)
+    return vm
+
+
+def throttled(stage):
+    vm = disk(stage, "virtio-read", image(stage.tmp / "disk.img"), "throttling.iops-total=1")
+    until_works(vm, 3)
+    return vm
+
+
+def slow(stage):
+    """Twenty requests a second: slow, but it moves."""
+    vm = disk(stage, "virtio-write", image(stage.tmp / "disk.img"), "throttling.iops-total=20")
+    until_works(vm, 30)
+    return vm
+
+
+def limited(stage):
+    """A drive with a limit that the guest does not reach."""
+    vm = disk(stage, "virtio-read-ten", image(stage.tmp / "disk.img"), "throttling.iops-total=5")
+    until_works(vm, 10)
+    vm.until_halted()
+    return vm
+
+
+def writes(stage):
+    vm = disk(stage, "virtio-write", image(stage.tmp / "disk.img"), "cache=writethrough")
+    until_works(vm, 20)
+    return vm
+
+
+def ring(rom):
+    def play(stage):
+        vm = disk(stage, rom, image(stage.tmp / "disk.img"))
+        if rom != "virtio-broken":
+            until_works(vm, 3)
+        else:
+            stage.until("QEMU says so", lambda: "Virtqueue" in process.read(vm.log))
+        vm.until_halted()
+        return vm
+    return play
+
+
+def waits(cause, at_least="likely", state="blocked"):
+    return Expect(cause, state, True, at_least)
+
+
+IDLE = Expect("guest-idle", "idle", False, "likely")
+VIRTIO = {"accel": "kvm", "load": 0.1}
+
+SCENARIOS = [
+    Scenario("nbd-stalled", "the NBD server of the guest's disk was stopped",
+             waits("nbd-server-stalled"), nbd_stalled, needs=("qemu-nbd",), old_and_new=True,
+             **VIRTIO),
+    Scenario("nbd-gone", "the NBD server was killed, requests fail at once",
+             waits("nbd-server-gone", "certain"), nbd_gone(0), needs=("qemu-nbd",),
+             old_and_new=True, **VIRTIO),
+    Scenario("nbd-gone-waits", "the NBD server was killed, requests wait for it to come back",
+             waits("nbd-server-gone", "certain"), nbd_gone(300), needs=("qemu-nbd",), **VIRTIO),
+    Scenario("nbd-stopped-unused", "the NBD server was stopped, and nobody has noticed",
+             IDLE, nbd_idle, needs=("qemu-nbd",), **VIRTIO),
+    Scenario("disk-on-fuse", "the disk lies on a FUSE file system that does not answer",
+             waits("fuse-backend-stalled"), on_fuse, needs=("fuse",), old_and_new=True, **VIRTIO),
+    Scenario("disk-frozen", "the disk lies on a file system of the host that is frozen",
+             waits("host-filesystem-frozen", "certain"), frozen, needs=("loop",), **VIRTIO),
+    Scenario("disk-fails", "every write fails, and the guest is told so",
+             waits("storage-fails", state="running"), fails, old_and_new=True, **VIRTIO),
+    Scenario("disk-throttled", "a limit of one request a second",
+             waits("drive-throttled"), throttled, old_and_new=True, **VIRTIO),
+    Scenario("disk-slow", "twenty requests a second: slow, and well", IDLE, slow, **VIRTIO),
+    Scenario("disk-limited", "a drive with a limit, and a guest that does not need it", IDLE,
+             limited, **VIRTIO),
+    Scenario("disk-writes", "a guest that writes all the time", IDLE, writes, **VIRTIO),
+    Scenario("virtio-no-kick", "a request in a virtio ring of which the disk was not told",
+             waits("lost-virtio-kick"), ring("virtio-no-kick"), old_and_new=True, **VIRTIO),
+    Scenario("virtio-deaf", "an answer in a virtio ring of which the guest does not know",
+             waits("lost-virtio-interrupt"), ring("virtio-deaf"), old_and_new=True, **VIRTIO),
+    Scenario("virtio-broken", "a virtio ring with nonsense in it",
+             waits("virtio-queue-broken", "certain"), ring("virtio-broken"), old_and_new=True,
+             **VIRTIO),
+]
