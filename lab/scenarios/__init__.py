@@ -7,6 +7,7 @@ from . import healthy
 from . import host
 from . import linux
 from . import runstates
+from . import storage
 from . import vmm
 
 ALL = [
@@ -17,11 +18,8 @@ ALL = [
     *host.SCENARIOS,
     *linux.SCENARIOS,
     *runstates.SCENARIOS,
+    *storage.SCENARIOS,
     *healthy.SCENARIOS,
 ]
-"""Every scenario of the lab. A new one is registered here, and nowhere else."""
-from . import firmware, guest, host, linux, storage, vmm
-
-ALL = guest.SCENARIOS + firmware.SCENARIOS + vmm.SCENARIOS + host.SCENARIOS + linux.SCENARIOS + storage.SCENARIOS
 BY_NAME = {scenario.name: scenario for scenario in ALL}
 assert len(BY_NAME) == len(ALL), "two scenarios of one name"

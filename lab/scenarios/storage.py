@@ -181,7 +181,7 @@ def waits(cause, at_least="likely", state="blocked"):
     return Expect(cause, state, True, at_least)
 
 
-IDLE = Expect("guest-idle", "idle", False, "likely")
+IDLE = Expect("guest-idle", "idle", False, "likely", accept=("guest-disk-busy",))
 VIRTIO = {"accel": "kvm", "load": 0.1}
 
 SCENARIOS = [

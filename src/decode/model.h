@@ -259,7 +259,7 @@ struct vh_queue {
 		uint16_t offered, returned; /* there: what the guest offers, what it was given */
 		bool has_event;
 		uint16_t event; /* it wants an interrupt when more than this was given */
-	} looks[2];                         /* asked, asked again (the newest) */
+	} looks[2];             /* asked, asked again (the newest) */
 };
 
 struct vh_cgroup_view {
