@@ -6,6 +6,7 @@ The store lies in $VMHANG_CACHE, else in ~/.cache/vmhang.
 """
 import fcntl
 import functools
+import hashlib
 import lzma
 import os
 import pathlib
@@ -13,6 +14,7 @@ import re
 import shutil
 import stat
 import subprocess
+import tempfile
 
 import process
 from stage import Qemu, Skip
@@ -184,6 +186,45 @@ def drivers(names, newer=False):
     for name in names:
         take(name)
     return list(done.items())
+
+
+def headers():
+    """The build tree for modules of linux(), with a Makefile that finds the rest where it was unpacked."""
+    home = linux() / "headers"
+    version = process.read(linux() / "release").strip()
+    tree = home / "usr" / "src" / f"linux-headers-{version}"
+    if tree.exists():
+        return tree
+    common = f"linux-headers-{version.rsplit('-', 1)[0]}-common"
+    kbuild = f"linux-kbuild-{'.'.join(version.split('.')[:2])}"
+    fetch(["download", tree.name, common, kbuild], home)
+    makefile = tree / "Makefile"
+    makefile.write_text(makefile.read_text().replace("include /usr/src/", f"include {home}/usr/src/"))
+    return tree
+
+
+def own_module(source):
+    """Contents of the kernel module that is built, for linux(), of a C file of lab/guests/kernel/. It is kept as
+    long as source and kernel stay the same."""
+    for tool in ("make", "gcc"):
+        if not shutil.which(tool):
+            raise Skip(f"no {tool} to build a kernel module with")
+    text = source.read_bytes()
+    home = linux() / "own"
+    home.mkdir(exist_ok=True)
+    kept = home / f"{source.stem}-{hashlib.sha256(text).hexdigest()[:16]}.ko"
+    with open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # scenarios play side by side
+        if not kept.exists():
+            with tempfile.TemporaryDirectory(dir=home) as folder:
+                folder = pathlib.Path(folder)
+                (folder / source.name).write_bytes(text)
+                (folder / "Makefile").write_text(f"obj-m := {source.stem}.o\n")
+                run(["make", "-C", headers(), f"M={folder}", "CC=gcc", "modules"], 300)
+                built = folder / f"{source.stem}.ko"
+                run(["strip", "--strip-debug", built], 60)
+                built.rename(kept)
+    return kept.read_bytes()
 
 
 @one_at_a_time

@@ -5,6 +5,7 @@ from . import firmware
 from . import guest
 from . import healthy
 from . import host
+from . import kernel
 from . import linux
 from . import runstates
 from . import storage
@@ -17,6 +18,7 @@ ALL = [
     *vmm.SCENARIOS,
     *host.SCENARIOS,
     *linux.SCENARIOS,
+    *kernel.SCENARIOS,
     *runstates.SCENARIOS,
     *storage.SCENARIOS,
     *healthy.SCENARIOS,

@@ -75,6 +75,8 @@ void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);
 void vh_decode_logs(struct vh_decoder *d);
 void vh_decode_screen(struct vh_decoder *d);      /* after logs: adds hits */
+void vh_decode_guest_kernel(struct vh_decoder *d); /* after logs and screen */
+void vh_guest_kernel_free(struct vh_guest_kernel *k);
 void vh_decode_serial_full(struct vh_decoder *d); /* after monitor and vcpus */
 
 /* By id, or NULL. */

@@ -60,6 +60,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_host(&d);
 	vh_decode_logs(&d);
 	vh_decode_screen(&d);
+	vh_decode_guest_kernel(&d);
 	vh_decode_serial_full(&d);
 	vh_pasted_rows_free(d.pasted);
 	vh_lookup_free(&d.in);
@@ -141,6 +142,7 @@ void vh_model_free(struct vh_model *m)
 	free(m->cgroup.path);
 	free(m->cgroup.frozen_group);
 	free(m->screen.text);
+	vh_guest_kernel_free(&m->guest_kernel);
 	free(m->conf.object);
 	free(m->conf.launch);
 	vh_pasted_view_free(m->pasted);

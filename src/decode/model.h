@@ -15,6 +15,7 @@
 #include "decode/devices.h"
 #include "decode/exits.h"
 #include "decode/ghcb.h"
+#include "decode/guestkernel.h"
 #include "decode/registers.h"
 #include "decode/residue.h"
 #include "decode/trust.h"
@@ -391,6 +392,7 @@ struct vh_model {
 	struct vh_log_hit *hits;
 	size_t n_hits;
 	struct vh_screen screen;
+	struct vh_guest_kernel guest_kernel; /* of the last kernel that wrote to a console */
 	enum vh_conf_kind confidential; /* as far as anything tells it */
 	struct vh_conf_view conf;       /* who told that, and its policy */
 	struct vh_exits *exits;         /* NULL: nothing counted them */

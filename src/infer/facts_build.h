@@ -14,6 +14,7 @@ void vh_facts_of_change(struct vh_facts *facts);   /* what turned while it was l
 void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
 void vh_facts_of_runstate(struct vh_facts *facts);  /* what the VMM says it does with the VM, and who holds it */
 void vh_facts_of_storage(struct vh_facts *facts);   /* who does not answer requests, and which */
+void vh_facts_of_kernel(struct vh_facts *facts);    /* the guest's Linux: after vCPUs, before texts */
 void vh_facts_of_texts(struct vh_facts *facts);     /* logs and screen */
 void vh_facts_of_progress(
 	struct vh_facts *facts); /* what got on, and where it shows: after the stages */
@@ -47,3 +48,6 @@ struct vh_fact *vh_fact_traced(struct vh_facts *facts, struct vh_fact *f);
 void vh_facts_of_storms(struct vh_facts *facts, const struct vh_vcpu_exits *x);
 void vh_facts_of_irqs(struct vh_facts *facts, const struct vh_vcpu_exits *x);
 void vh_facts_of_ipis(struct vh_facts *facts);
+/* True where what the guest wrote (a hit's id) does not hold any more: the lockup ended, or the guest
+ * was started again. */
+bool vh_text_is_over(const struct vh_facts *facts, const char *hit);

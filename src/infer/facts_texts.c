@@ -36,7 +36,7 @@ static const struct {
 	{"uefi-shell", VH_FACT_TEXT_NO_BOOT},
 	{"kernel-panic", VH_FACT_TEXT_PANIC},
 	{"no-root-fs", VH_FACT_TEXT_PANIC},
-	{"systemd-freeze", VH_FACT_TEXT_PANIC},
+	{"systemd-freeze", VH_FACT_TEXT_INIT_FROZEN},
 	{"windows-bugcheck", VH_FACT_TEXT_PANIC},
 	{"soft-lockup", VH_FACT_TEXT_LOCKUP},
 	{"hard-lockup", VH_FACT_TEXT_LOCKUP},
@@ -48,11 +48,20 @@ static const struct {
 	{"initramfs-prompt", VH_FACT_TEXT_BOOT_PROMPT},
 	{"emergency-mode", VH_FACT_TEXT_BOOT_PROMPT},
 	{"dracut-prompt", VH_FACT_TEXT_BOOT_PROMPT},
+	{"initramfs-prompt", VH_FACT_TEXT_INITRAMFS_SHELL},
+	{"dracut-prompt", VH_FACT_TEXT_INITRAMFS_SHELL},
+	{"emergency-mode", VH_FACT_TEXT_EMERGENCY_SHELL},
+	{"waits-for-root", VH_FACT_TEXT_WAITS_FOR_ROOT},
+	{"dracut-timeout", VH_FACT_TEXT_WAITS_FOR_ROOT},
+	{"read-only-fs", VH_FACT_TEXT_READ_ONLY},
+	{"guest-io-error", VH_FACT_TEXT_IO_ERROR},
+	{"clock-trouble", VH_FACT_TEXT_CLOCK},
 	{"boot-failed", VH_FACT_TEXT_TROUBLE},
 	{"kernel-oops", VH_FACT_TEXT_TROUBLE},
 	{"kernel-bug", VH_FACT_TEXT_TROUBLE},
 	{"guest-oom", VH_FACT_TEXT_TROUBLE},
 	{"guest-io-error", VH_FACT_TEXT_TROUBLE},
+	{"read-only-fs", VH_FACT_TEXT_TROUBLE},
 	{"dracut-timeout", VH_FACT_TEXT_TROUBLE},
 	{"login-prompt", VH_FACT_TEXT_LOGIN},
 	{"ovmf-mmio-encrypted", VH_FACT_FIRMWARE_MMIO_ENCRYPTED},
@@ -130,11 +139,13 @@ void vh_facts_of_texts(struct vh_facts *facts)
 
 		if (system_runs(facts) && is_of_firmware(hit->id))
 			continue;
-		for (size_t k = 0; k < VH_ARRAY_SIZE(rows) && !found; k++) {
-			found = strcmp(rows[k].hit, hit->id) == 0 && is_known(rows[k].fact, hit);
-			if (found)
+		if (hit->kind == VH_LOG_SERIAL && vh_text_is_over(facts, hit->id))
+			continue;
+		for (size_t k = 0; k < VH_ARRAY_SIZE(rows); k++)
+			if (strcmp(rows[k].hit, hit->id) == 0 && is_known(rows[k].fact, hit)) {
 				add(facts, rows[k].fact, hit);
-		}
+				found = true;
+			}
 		if (!found && hit->kind == VH_LOG_QEMU)
 			add(facts, VH_FACT_LOG_VMM_ERROR, hit);
 		else if (!found && hit->kind == VH_LOG_HOST_KERNEL)

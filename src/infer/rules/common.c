@@ -217,6 +217,24 @@ void vh_doubt_health_of_unseen_drives(struct vh_judgement *j, const struct vh_fa
 			}
 }
 
+void vh_doubt_health_of_kernel(struct vh_judgement *j, const struct vh_facts *facts)
+{
+	static const struct {
+		enum vh_fact_id fact;
+		const char *why;
+	} rows[] = {
+		{VH_FACT_TEXT_HUNG_TASK, "a task in it hangs, as its kernel says"},
+		{VH_FACT_TEXT_OOM_LOOP, "it is out of memory, as its kernel says"},
+		{VH_FACT_TEXT_READ_ONLY, "a file system of it is read-only after an error"},
+		{VH_FACT_TEXT_WAITS_FOR_ROOT, "its start waits for a device"},
+		{VH_FACT_TEXT_INIT_FROZEN, "its init process crashed"},
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++)
+		if (vh_fact(facts, rows[i].fact))
+			vh_at_most(j, VH_POSSIBLE, rows[i].why);
+}
+
 void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts)
 {
 	vh_next(j, "vmhang diagnose {name} --save {name}.vmhang",

@@ -52,5 +52,8 @@ void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_fac
 /* Holds a healthy verdict down to likely where drives are served by others (nbd:, rbd:, ...), whose
  * requests in flight cannot be seen. */
 void vh_doubt_health_of_unseen_drives(struct vh_judgement *j, const struct vh_facts *facts);
+/* No guest is called healthy whose kernel or init says that it is not, and was not seen to have got
+ * over it. */
+void vh_doubt_health_of_kernel(struct vh_judgement *j, const struct vh_facts *facts);
 /* The steps that every cause inside of a guest ends with: keep the evidence, then restart. */
 void vh_next_keep_and_reset(struct vh_judgement *j, const struct vh_facts *facts);

@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
+#include "infer/rules/panic.h"
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *panicked = vh_fact(f, VH_FACT_RUNSTATE_PANICKED);
-	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_PANIC);
+	const char *page = NULL;
+	const struct vh_fact *why = vh_panic_reason(f, &page);
 
 	vh_for(j, VH_PROOF, panicked);
-	if (panicked)
-		vh_for(j, VH_STRONG, text);
+	if (panicked && why) {
+		vh_for(j, VH_STRONG, why);
+		vh_title(j, "the guest panicked and told the VMM so (pvpanic): %s", why->text);
+		vh_auto_free char *command = vh_asprintf("vmhang explain %s", page);
+
+		vh_next(j, command, "read what that reason means, and what to do about it");
+	}
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
 	vh_next(j, "virsh dump --memory-only {name} {name}.core",
 		"keep a memory dump for crash or drgn, if the reason is not on the console "
 		"(libvirt)");
 	vh_next_keep_and_reset(j, f);
 }
-
-static const char *const includes[] = {"guest-kernel-panic", NULL};
 
 const struct vh_rule vh_rule_guest_panicked = {
 	.id = "guest-panicked",
@@ -25,7 +29,7 @@ const struct vh_rule vh_rule_guest_panicked = {
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
 	.lasting = true,
-	.includes = includes,
+	.includes = vh_panics,
 	.meaning = "The guest's kernel panicked and reported it through a panic device "
 		   "(pvpanic, Hyper-V crash registers, S390 or ACPI); the VMM stopped the VM, "
 		   "as it was told to.",

@@ -53,7 +53,33 @@
 	X(paused_no_space)                                                                         \
 	/* the guest */                                                                            \
 	X(firmware_no_boot_device)                                                                 \
+	X(guest_panic_no_root)                                                                     \
+	X(guest_panic_no_init)                                                                     \
+	X(guest_panic_init_killed)                                                                 \
+	X(guest_panic_requested)                                                                   \
+	X(guest_panic_out_of_memory)                                                               \
+	X(guest_panic_oops)                                                                        \
+	X(guest_panic_lockup)                                                                      \
+	X(guest_panic_hung_task)                                                                   \
+	X(guest_panic_machine_check)                                                               \
 	X(guest_kernel_panic)                                                                      \
+	X(guest_soft_lockup)                                                                       \
+	X(guest_hard_lockup)                                                                       \
+	X(guest_rcu_stall)                                                                         \
+	X(guest_hung_task)                                                                         \
+	X(guest_waits_for_storage)                                                                 \
+	X(guest_waits_for_file_server)                                                             \
+	X(guest_filesystem_frozen)                                                                 \
+	X(guest_deadlock)                                                                          \
+	X(guest_out_of_memory)                                                                     \
+	X(guest_initramfs_shell)                                                                   \
+	X(guest_emergency_shell)                                                                   \
+	X(guest_waits_for_root_device)                                                             \
+	X(guest_init_frozen)                                                                       \
+	X(guest_oops)                                                                              \
+	X(guest_filesystem_readonly)                                                               \
+	X(guest_io_errors)                                                                         \
+	X(guest_clock_trouble)                                                                     \
 	X(guest_waits_at_prompt)                                                                   \
 	X(guest_reset_loop)                                                                        \
 	X(guest_waits_for_device)                                                                  \

@@ -198,7 +198,7 @@ static void variants_of_the_seed(void **state VH_UNUSED)
 	j = judge(seed((struct seed){
 		.serial = "[    0.000000] Linux version 6.1.0\n[    1.2] Kernel panic - not "
 			  "syncing: VFS: Unable to mount root fs\n"}));
-	EXPECT(&j, "guest-kernel-panic", YES);
+	EXPECT(&j, "guest-panic-no-root", YES);
 	assert_non_null(refuted(j.v, "firmware-spins"));
 	drop(&j);
 }

@@ -254,7 +254,7 @@ static void panic_on_the_console(void **state VH_UNUSED)
 		"[    1.2] Kernel panic - not syncing: VFS: Unable to mount root fs\n");
 	vh_evidence_set_number(e, "size", 100);
 	vh_evidence_set_number(e, "age_ns", VH_NS_PER_S * 60);
-	EXPECT(c, "guest-kernel-panic", DEAD, YES, VH_LIKELY);
+	EXPECT(c, "guest-panic-no-root", DEAD, YES, VH_LIKELY);
 }
 
 /* The log is kept over a reboot, and a quiet boot writes no banner into it. */

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/kernel.h"
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_HUNG_TASK);
+
+	if (!vh_guest_is_visible(f) || !text)
+		return;
+	vh_for(j, VH_STRONG, text);
+	vh_weigh_waiting(f, j);
+	vh_title(j, "a task in the guest hangs: %s", text->text);
+	vh_next_of_hung_task(j, f);
+	vh_next_keep_and_reset(j, f);
+}
+
+static const char *const includes[] = {"guest-oops", NULL};
+
+const struct vh_rule vh_rule_guest_hung_task = {
+	.id = "guest-hung-task",
+	.title = "a task in the guest hangs in its kernel",
+	.layer = VH_LAYER_GUEST,
+	.state = VH_STATE_BLOCKED,
+	.hung = VH_HUNG_YES,
+
+	.meaning = "A task of the guest waits in its kernel, not to be interrupted or killed, for "
+		   "longer than it should (120 s). Whatever needs it waits as well; the rest of "
+		   "the guest goes on, and from outside it looks idle.",
+	.shown_by = "\"INFO: task ... blocked for more than ... seconds\" on the console, reported "
+		    "again every so often while it lasts; the vCPUs mostly at rest. This cause "
+		    "stands where the task's stack was not printed, or tells neither of storage, a "
+		    "file server, a frozen file system nor a lock.",
+	.what_to_do = "Let the guest print the stacks of all tasks that wait (Alt-SysRq-w); the "
+		      "functions tell what for. Mostly it is storage.",
+	.includes = includes,
+	.judge = judge,
+};
