@@ -60,6 +60,14 @@ class Qmp:
             else:
                 return message["return"]
 
+    def ask_at_once(self, *commands):
+        """Asks one right behind the other, and waits for all of the answers."""
+        for command in commands:
+            self.send(command)
+        deadline, answers = time.monotonic() + 10, 0
+        while answers < len(commands):
+            answers += "event" not in self._message(deadline)
+
     def status(self):
         return self.ask("query-status")["status"]
 

@@ -9,9 +9,11 @@ from . import kernel
 from . import linux
 from . import runstates
 from . import storage
+from . import troubles
 from . import vmm
 
 ALL = [
+    *troubles.SCENARIOS,
     *changes.SCENARIOS,
     *guest.SCENARIOS,
     *firmware.SCENARIOS,

@@ -30,6 +30,7 @@
 	X(vm_state_saving)                                                                         \
 	X(watchdog_paused)                                                                         \
 	X(paused_io_error)                                                                         \
+	X(drive_full)                                                                              \
 	X(vmm_internal_error)                                                                      \
 	X(encrypted_guest_terminated)                                                              \
 	X(encrypted_launch_waits)                                                                  \

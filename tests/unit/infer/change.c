@@ -149,6 +149,25 @@ static void a_second_trouble_that_lasts_is_named(void **state VH_UNUSED)
 	drop(&j);
 }
 
+/* Resumed, it would pause again at once. */
+static void a_full_disk_is_named_beside_a_pause(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.vcpu = 0, .state = 'S', .wchan = "futex_wait_queue"});
+	case_status(c, "paused", false);
+	case_text(c, VH_ASKED, "qmp.query-block", "",
+		"[{\"device\": \"disk0\", \"io-status\": \"nospace\", \"inserted\": {\"file\": "
+		"\"/srv/web-07.img\"}}]");
+	struct judged j = judge(c);
+
+	assert_string_equal(j.v->cause->rule->id, "vm-paused");
+	assert_non_null(j.v->also);
+	assert_non_null(strstr(j.v->also, "/srv/web-07.img) has no space left"));
+	drop(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +177,7 @@ int main(void)
 		cmocka_unit_test(what_turns_in_each_window_flaps),
 		cmocka_unit_test(under_tcg_a_halted_vcpu_was_not_held),
 		cmocka_unit_test(a_second_trouble_that_lasts_is_named),
+		cmocka_unit_test(a_full_disk_is_named_beside_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
