@@ -217,8 +217,8 @@ def examine(vmhang, scenario, stage, vm):
 
 
 class Watch:
-    """How much of the time a thread ran while it was ready to, looked at beside vmhang. The host gives a
-    starved thread its time in bursts: one that fell into vmhang's window decides what vmhang must say."""
+    """How a thread ran, and waited for a CPU, looked at beside vmhang. The host gives a starved thread its time
+    in bursts: one that fell into vmhang's window decides what vmhang must say."""
     STEP = 0.05
 
     def __init__(self, pid, tid):
@@ -226,10 +226,12 @@ class Watch:
         self.thread = threading.Thread(target=self.look)
 
     def look(self):
-        while not self.over.wait(self.STEP):
+        while True:
             try:
-                self.looks.append((time.monotonic(), process.run_ns(*self.of)[0]))
+                self.looks.append((time.monotonic(), *process.run_ns(*self.of)))
             except (OSError, ValueError):
+                return
+            if self.over.wait(self.STEP):
                 return
 
     def __enter__(self):
@@ -240,11 +242,18 @@ class Watch:
         self.over.set()
         self.thread.join()
 
-    def most(self):
-        """The largest share that it ran of any time about as long as the window."""
-        spans = [(b[1] - a[1]) / 1e9 / (b[0] - a[0]) for i, a in enumerate(self.looks)
-                 for b in self.looks[i:] if WINDOW - 0.2 <= b[0] - a[0] <= WINDOW + 0.3]
-        return max(spans, default=1.0)
+    def most(self, column, window, default):
+        """The largest share that it did so (1: ran, 2: waited) of any time about as long as the window; default
+        where there was no such time."""
+        spans = [(b[column] - a[column]) / 1e9 / (b[0] - a[0]) for i, a in enumerate(self.looks)
+                 for b in self.looks[i:] if 0.8 * window <= b[0] - a[0] <= window + 0.3]
+        return max(spans, default=default)
+
+    def ran(self, window=WINDOW):
+        return self.most(1, window, 1.0)
+
+    def waited(self, window=WINDOW):
+        return self.most(2, window, 0.0)
 
 
 def watched(scenario, vm):

@@ -27,6 +27,7 @@ class Job:
     cpus: float = 0.0        # of the host, that it keeps busy
     alone: bool = False      # nothing else runs beside it
     deadline: float = 240.0  # seconds
+    tells: bool = False      # work(tell) instead: tell(something) comes at once, in Running.told
 
 
 @dataclasses.dataclass
@@ -52,7 +53,7 @@ class Plan:
             return True
         if job.alone or any(other.alone for other in running) or len(running) >= self.at_once:
             return False
-        return not job.cpus or sum(other.cpus for other in running) + job.cpus <= self.cpus
+        return not job.cpus or sum(other.cpus for other in running) + min(job.cpus, self.cpus) <= self.cpus
 
     def take(self, running):
         """The next job that may run beside those, or None."""
@@ -69,11 +70,11 @@ class Plan:
 
 
 class Running:
-    """A job in its process."""
+    """A job in its process. What it has to tell while it runs (tell()) comes in `told`."""
 
     def __init__(self, job):
         self.job, self.began, self.data, self.ending = job, time.monotonic(), b"", None
-        self.beside = False
+        self.beside, self.told, self.said = False, [], None
         self.pipe, theirs = os.pipe()
         sys.stdout.flush()
         parent = os.getpid()
@@ -87,14 +88,16 @@ class Running:
 
     def _live(self, parent, pipe):
         """The job's own process; does not return. It is asked to end by SIGTERM, also when the pool dies."""
+        status = 1
         try:
+            self.theirs = pipe
             answer = self._answer(parent)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
-            with os.fdopen(pipe, "w") as out:
-                out.write(json.dumps(answer))
+            self._write(answer)
+            status = 0
         finally:
-            os._exit(0)
+            os._exit(status)
 
     def _answer(self, parent):
         try:
@@ -103,11 +106,21 @@ class Running:
             process.die_with_parent(signal.SIGTERM)
             if os.getppid() != parent:
                 return {"error": "the pool is gone"}
-            return {"value": self.job.work()}
+            told = (self.tell,) if self.job.tells else ()
+            return {"value": self.job.work(*told)}
         except KeyboardInterrupt:
             return {"error": "it was ended"}
         except Exception as error:  # the pool tells, whatever it was
             return {"error": f"{type(error).__name__}: {error}\n{traceback.format_exc()}"}
+
+    def _write(self, message):
+        data = json.dumps(message).encode() + b"\n"
+        while data:
+            data = data[os.write(self.theirs, data):]
+
+    def tell(self, what):
+        """Called by the job, with something that JSON holds."""
+        self._write({"told": what})
 
     def read(self):
         """Takes what it has said so far."""
@@ -115,10 +128,17 @@ class Running:
             try:
                 data = os.read(self.pipe, 65536)
             except BlockingIOError:
-                return
+                break
             if not data:
-                return
+                break
             self.data += data
+        *lines, self.data = self.data.split(b"\n")
+        for line in lines:
+            message = json.loads(line)
+            if "told" in message:
+                self.told.append(message["told"])
+            else:
+                self.said = message
 
     def signal(self, number):
         try:
@@ -144,10 +164,7 @@ class Running:
         os.close(self.pipe)
         os.close(self.ended)
         done = Done(self.job, seconds=time.monotonic() - self.began, beside=self.beside)
-        try:
-            said = json.loads(self.data)
-        except ValueError:
-            said = {"error": f"its process ended with {os.waitstatus_to_exitcode(status)}"}
+        said = self.said or {"error": f"its process ended with {os.waitstatus_to_exitcode(status)}"}
         done.value, done.error = said.get("value"), said.get("error", "")
         if self.ending is not None and done.value is None:
             done.error = f"not done within {self.job.deadline:.0f} s"

@@ -5,12 +5,17 @@ import dataclasses
 import os
 import pathlib
 import sys
+import time
 
+import accuracy
+import accuracy_page
 import checks
 import pool
 import store
 import ward
+import windows
 from scenarios import ALL, BY_NAME
+from scenarios.cannot import CANNOT
 from stage import Qemu, Skip
 from table import Table
 
@@ -20,6 +25,8 @@ ABOUT = """Plays scenarios of the lab, diagnoses each VM with vmhang, compares, 
 
 NAME is a scenario (`--list`), or NAME@newer: the same on the newer QEMU of the backports, that is unpacked
 beside the system's. They play side by side where they do not disturb each other.
+
+Exit status 1 where one was not right; then, and with --all, what was taken for what is shown.
 """
 
 
@@ -35,12 +42,18 @@ def parse(arguments):
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="play each N times")
     parser.add_argument("--jobs", type=int, default=pool.AT_ONCE, metavar="N", help="at most N plays at once "
                         f"(default: {pool.AT_ONCE}; 1: one after the other)")
+    parser.add_argument("--healthy", type=int, default=0, metavar="N", help="look N times at healthy VMs, beside "
+                        "nothing and beside busy CPUs: none may be called hung")
+    parser.add_argument("--write", type=pathlib.Path, metavar="FILE", help="write the accuracy there, as Markdown "
+                        "(docs/accuracy.md)")
     parser.add_argument("--vmhang", default=TOP / "build" / "vmhang", type=pathlib.Path, metavar="PATH")
     parser.add_argument("--keep", type=lambda path: pathlib.Path(path).resolve(), metavar="FOLDER",
                         help="leave the cases of what failed there")
     given = parser.parse_args(arguments)
-    if not given.names and not given.all and not given.list:
+    if not (given.names or given.all or given.list or given.healthy):
         parser.error("which scenarios? NAME..., or --all; --list shows them")
+    if given.write and given.quick:
+        parser.error("--write is for whole runs: with --quick a second play makes good for the first")
     if not given.list and not os.access(given.vmhang, os.X_OK):
         parser.error(f"no {given.vmhang}: build it (make), or name another with --vmhang")
     return given
@@ -79,7 +92,9 @@ class Run:
 
     def __init__(self, given, table):
         self.given, self.table, self.results = given, table, []
-        self.vmhang = checks.Vmhang(given.vmhang)
+        self.vmhang, self.began = checks.Vmhang(given.vmhang), time.monotonic()
+        self.windows = windows.Windows(self.vmhang, windows.SHORT_LENGTHS if given.quick else windows.LENGTHS,
+                                       given.keep)
 
     def job(self, scenario, qemu, turn, alone=False):
         result = ward.Result(scenario.name, qemu.label, turn, second=alone)
@@ -89,6 +104,7 @@ class Run:
         return pool.Job((scenario, qemu, result), work, scenario.cpus, scenario.alone or alone, scenario.deadline)
 
     def jobs(self):
+        """A job for each play."""
         plays = chosen(self.given)
         newer = self.newer() if any(is_newer for _, is_newer in plays) else None
         return [self.job(scenario, newer if is_newer else Qemu(), turn)
@@ -130,6 +146,33 @@ class Run:
         return self.table.row(outcome, *row, result.problems, result.remarks)
 
 
+    def look_at_healthy(self):
+        """Windows of healthy VMs: a row for each VM."""
+        scenarios = [BY_NAME[name.partition("@")[0]] for name in self.given.names] or [
+            scenario for scenario in ALL if scenario.quick or not self.given.quick]
+        self.windows.run(scenarios, self.given.healthy, self.show_windows)
+        for name, why in self.windows.not_up.items():
+            self.table.row("failed", f"{name}, windows", "not hung", "it was not there", None, [why])
+
+    def show_windows(self, name, taken):
+        wrong = [each.what for each in taken if each.false_alarm or each.problem]
+        unknown = sum(each.hung is None and not each.problem for each in taken)
+        starved = sum(each.hung is True and each.starved for each in taken)
+        self.table.row("failed" if wrong else "passed", f"{name}, {len(taken)} windows", "not hung",
+                       f"{sum(each.false_alarm for each in taken)} hung, {unknown} unknown"
+                       + (f", {starved} starved in truth" if starved else ""), None, wrong)
+
+    def accuracy(self):
+        causes = {scenario.expect.cause for scenario in ALL} - {None}
+        return accuracy.Accuracy(self.results, BY_NAME, accuracy.layers_of(self.vmhang, causes))
+
+    def write(self, command):
+        text = accuracy_page.page(
+            self.accuracy(), self.windows.taken, self.windows.not_up, accuracy.known_causes(self.vmhang), CANNOT,
+            command, (time.monotonic() - self.began) / 60)
+        self.given.write.write_text(text)
+
+
 def main(arguments):
     given = parse(arguments)
     if given.list:
@@ -138,9 +181,16 @@ def main(arguments):
     table = Table()
     run = Run(given, table)
     try:
-        run.play()
+        if given.names or given.all:
+            run.play()
+        if given.healthy:
+            run.look_at_healthy()
     except KeyboardInterrupt:
         print("lab/run: interrupted", file=sys.stderr)
         table.end()
         return 130
+    if given.all or given.repeat > 1 or any(not result.passed for result in run.results):
+        print("\n".join(accuracy.summary(run.accuracy())))
+    if given.write:
+        run.write(["lab/run", *arguments])
     return table.end()

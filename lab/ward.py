@@ -89,9 +89,9 @@ def play_once(vmhang, scenario, qemu, result, keep):
             return True
         if keep:
             keep_case(pathlib.Path(keep), f"{result.name}.{result.turn}", stage)
-        if watch is None or watch.most() < MOST_OF_A_STARVED:
+        if watch is None or watch.ran() < MOST_OF_A_STARVED:
             return True
-        result.remarks.append(f"the stage did not hold (ran {watch.most():.0%} of a window)")
+        result.remarks.append(f"the stage did not hold (ran {watch.ran():.0%} of a window)")
         return False
 
 
