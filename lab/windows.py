@@ -60,6 +60,7 @@ class Window:
 def candidates(scenarios):
     """(scenario, whether on the newer QEMU): healthy VMs that can be played here and stay as they are."""
     healthy = [scenario for scenario in scenarios if scenario.expect.hung is False and scenario.lasts
+               and not scenario.meanwhile
                and not scenario.why_not()]
     return [(each, False) for each in healthy] + [(each, True) for each in healthy if each.old_and_new]
 

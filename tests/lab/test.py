@@ -303,7 +303,8 @@ class WindowsTest(unittest.TestCase):
         healthy = [scenario("well", "h", "idle", False, play=self.vm),
                    scenario("other", "h", "idle", False, play=self.vm),
                    scenario("lost", "h", "idle", False, play=not_up),
-                   scenario("hung", "a", play=self.vm), scenario("passing", "h", "idle", False, lasts=False)]
+                   scenario("hung", "a", play=self.vm), scenario("passing", "h", "idle", False, lasts=False),
+                   scenario("changes", "h", "idle", False, meanwhile=lambda vm: None)]
         with tempfile.TemporaryDirectory() as name:
             keep = pathlib.Path(name) / "keep"
             shown = {}
