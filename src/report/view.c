@@ -11,6 +11,8 @@
 #define MAX_SOURCES 4
 /* Facts of one kind about different vCPUs: more than this many are told as one. */
 #define MAX_ALIKE 3
+/* A fact mostly rules out more causes than anybody reads: this many by name, unless --verbose. */
+#define MAX_RULED_OUT 4
 /* A list that is longer than this is cut unless --verbose. */
 #define MAX_ITEMS 24
 
@@ -173,8 +175,29 @@ static bool is_told(const struct vh_verdict *v, size_t index)
 	return false;
 }
 
-/* A line a fact: one answer of the monitor rules out half a dozen causes. */
-static void add_ruled_out(struct vh_view *v, const struct vh_report *r)
+/* The causes that a fact rules out, from one of them on: a few by name. */
+static char *ruled_out_by(
+	const struct vh_verdict *v, size_t from, const struct vh_fact *by, bool verbose)
+{
+	struct vh_buf ids = {0};
+	size_t more = 0, named = 0;
+
+	for (size_t k = from; k < v->n_ruled_out; k++) {
+		if (v->ruled_out[k]->against[0] != by)
+			continue;
+		if (!verbose && named == MAX_RULED_OUT) {
+			more++;
+			continue;
+		}
+		vh_buf_printf(&ids, "%s%s", named++ ? ", " : "", v->ruled_out[k]->rule->id);
+	}
+	if (more)
+		vh_buf_printf(&ids, " and %zu more", more);
+	return vh_buf_steal(&ids);
+}
+
+/* A line a fact: one answer of the monitor rules out two dozen causes. */
+static void add_ruled_out(struct vh_view *v, const struct vh_report *r, bool verbose)
 {
 	struct vh_view_section *s = vh_view_add(v, "ruled-out", VH_VIEW_ITEMS, "Ruled out");
 	const struct vh_verdict *verdict = r->verdict;
@@ -182,15 +205,12 @@ static void add_ruled_out(struct vh_view *v, const struct vh_report *r)
 	for (size_t i = 0; i < verdict->n_ruled_out; i++) {
 		/* Without a fact against it, it would not be ruled out. */
 		const struct vh_fact *by = verdict->ruled_out[i]->against[0];
-		vh_auto_buf struct vh_buf ids = {0};
 
 		if (is_told(verdict, i))
 			continue;
-		for (size_t k = i; k < verdict->n_ruled_out; k++)
-			if (verdict->ruled_out[k]->against[0] == by)
-				vh_buf_printf(&ids, "%s%s", ids.len ? ", " : "",
-					verdict->ruled_out[k]->rule->id);
-		vh_view_line(s, "%s: %s", vh_buf_str(&ids), by->text);
+		vh_auto_free char *ids = ruled_out_by(verdict, i, by, verbose);
+
+		vh_view_line(s, "%s: %s", ids, by->text);
 		s->items[s->n_items - 1].sources = vh_view_sources(r->c, by);
 	}
 }
@@ -286,7 +306,7 @@ static void add_next(struct vh_view *v, const struct vh_report *r)
 		vh_asprintf("vmhang explain %s", verdict->cause->rule->id);
 }
 
-static void add_sections(struct vh_view *v, const struct vh_report *r)
+static void add_sections(struct vh_view *v, const struct vh_report *r, bool verbose)
 {
 	const struct vh_verdict *verdict = r->verdict;
 	struct vh_view_section *s;
@@ -299,7 +319,7 @@ static void add_sections(struct vh_view *v, const struct vh_report *r)
 		s = vh_view_add(v, "seen", VH_VIEW_ITEMS, "What is seen");
 		add_facts(s, r->c, (const struct vh_fact *const *)r->facts->list, r->facts->n);
 	}
-	add_ruled_out(v, r);
+	add_ruled_out(v, r, verbose);
 	add_others(v, r);
 	add_pasted(v, r);
 	add_not_seen(v, r);
@@ -433,7 +453,7 @@ struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
 	v->changed = r->verdict->changed ? vh_escaped(r->verdict->changed) : NULL;
 	v->confidence = cause ? vh_confidence_name(cause->confidence) : NULL;
 	v->identity = identity(r);
-	add_sections(v, r);
+	add_sections(v, r, verbose);
 	if (verbose)
 		vh_view_add_tables(v, r);
 	else
