@@ -64,6 +64,15 @@ def in_short(accuracy, windows):
     return ["## In short", "", *rows(("", "", "goal"), lines)]
 
 
+def replays(accuracy):
+    """What was played anew, for the host did not let the VM be as it should."""
+    found = [f"`{result.name}` ({'; '.join(result.remarks)})" for result in accuracy.results if result.remarks]
+    if not found:
+        return []
+    return ["Played anew, for, as was measured beside vmhang, the host did not keep the VM in its state: "
+            + ", ".join(found) + ".", ""]
+
+
 def by_kind(accuracy):
     lines = []
     for kind, results in [*accuracy.by_kind().items(), ("all", accuracy.judged)]:
@@ -157,7 +166,7 @@ def page(accuracy, windows, not_up, causes, cannot, command, minutes):
              f"Written by `{shlex.join(command)}` on {now:%Y-%m-%d %H:%M} UTC, and by nobody's hand: {played} plays of "
              f"{len({one.scenario for one in accuracy.results})} scenarios in {minutes:.0f} minutes.", "",
              *(f"- {line}" for line in machine()), "",
-             *in_short(accuracy, windows), *by_kind(accuracy), *what_is_wrong(accuracy),
+             *in_short(accuracy, windows), *replays(accuracy), *by_kind(accuracy), *what_is_wrong(accuracy),
              "## Taken for another", "",
              "Expected causes down, first causes across; `itself`: how often it was right.", "",
              "```", *matrix(accuracy), "```", "",

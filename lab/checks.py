@@ -256,8 +256,36 @@ class Watch:
         return self.most(2, window, 0.0)
 
 
-def watched(scenario, vm):
-    """A Watch of the first vCPU where the host is to starve it."""
-    if scenario.expect.state == "starved":
-        return Watch(vm.pid, vm.vcpu())
-    return contextlib.nullcontext()
+# What a stage must not do to a thread that it does not mean to starve, and must to one that it does: vmhang calls a
+# vCPU starved that waited for 80 % of its window; one that gets a sixth of a CPU may rightly be said not to starve.
+MOST_WAITED, MOST_RAN = 0.75, 0.15
+MOST_WATCHED = 8  # vCPUs of one VM
+
+
+class Watches:
+    """A Watch of each vCPU of a VM."""
+
+    def __init__(self, pid):
+        tids = [tid for tid, name in process.threads(pid).items() if name.startswith("CPU ")]
+        self.all = [Watch(pid, tid) for tid in tids[:MOST_WATCHED]]
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        for watch in self.all:
+            self.stack.enter_context(watch)
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def starved(self, window=WINDOW):
+        """Whether the host starved one of them for any time about as long as the window."""
+        return any(watch.waited(window) > MOST_WAITED for watch in self.all)
+
+    def did_not_hold(self, expect):
+        """Why the VM was not, beside vmhang, as the stage should have kept it; None where it was."""
+        if expect.state == "starved":
+            ran = max((watch.ran() for watch in self.all[:1]), default=0)
+            return f"a vCPU that should starve ran {ran:.0%} of a window" if ran >= MOST_RAN else None
+        waited = max((watch.waited() for watch in self.all), default=0)
+        return f"the host let a vCPU wait for {waited:.0%} of a window" if waited > MOST_WAITED else None

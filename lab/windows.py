@@ -27,9 +27,6 @@ AT_ONCE = 3         # vmhangs
 UP_AT_ONCE = 5      # VMs
 PATIENCE = 300      # seconds until a group of them is up
 DEADLINE = 60       # seconds of one diagnosis
-# A vCPU that waited for a CPU for this share of a time as long as the window, as measured beside vmhang: the host
-# did starve the VM then, and vmhang (which draws the line at 80 % of its window) is right to say so.
-WAITED = 0.75
 
 
 @dataclasses.dataclass
@@ -42,7 +39,7 @@ class Window:
     cause: typing.Optional[str] = None
     hung: typing.Optional[bool] = None
     confidence: typing.Optional[str] = None
-    starved: bool = False  # the host did starve it meanwhile
+    starved: bool = False  # the host did starve it, as measured beside vmhang: it is right to say so
     problem: str = ""  # why there is no verdict
     case: str = ""     # where it was kept
 
@@ -106,10 +103,8 @@ def keep_up(scenario, qemu):
 
 def look(vmhang, pid, window, case):
     """Takes the window: fills in what vmhang says."""
-    vcpus = [tid for tid, name in process.threads(pid).items() if name.startswith("CPU ")]
     try:
-        with contextlib.ExitStack() as stack:
-            watches = [stack.enter_context(checks.Watch(pid, tid)) for tid in vcpus]
+        with checks.Watches(pid) as watches:
             done = vmhang.run("diagnose", pid, "--json", "--no-libvirt", "--window",
                               f"{round(window.length * 1000)}ms", "--save", case, seconds=DEADLINE)
         verdict = json.loads(done.stdout)["verdict"]
@@ -120,7 +115,7 @@ def look(vmhang, pid, window, case):
         window.problem = f"no report: {done.stderr.decode(errors='replace').strip()}"
         return
     window.cause, window.hung, window.confidence = (verdict[key] for key in ("cause", "hung", "confidence"))
-    window.starved = verdict["state"] == "starved" and any(watch.waited(window.length) > WAITED for watch in watches)
+    window.starved = verdict["state"] == "starved" and watches.starved(window.length)
 
 
 class Windows:

@@ -392,6 +392,30 @@ class RunTest(unittest.TestCase):
         self.assertIn("spin-irqs-off ", done.stdout)
 
 
+class WatchTest(unittest.TestCase):
+    def watches(self, *looks):
+        """One vCPU, of which these looks were taken: (seconds, ran, waited)."""
+        watches = checks.Watches(0)
+        watches.all = [checks.Watch(0, 0)]
+        watches.all[0].looks = [(at, ran * 1e9, waited * 1e9) for at, ran, waited in looks]
+        return watches
+
+    def test_stage_holds(self):
+        starved, busy = Expect("s", "starved", True), Expect("b", "running", False)
+        for waited, ran, of, holds in ((0.9, 0.05, starved, True), (0.7, 0.3, starved, False),
+                                       (0.9, 0.05, busy, False), (0.1, 0.9, busy, True), (0, 0, busy, True)):
+            with self.subTest(waited=waited, of=of.state):
+                looks = [(at / 20, ran * at / 20, waited * at / 20) for at in range(40)]
+                self.assertEqual(self.watches(*looks).did_not_hold(of) is None, holds)
+
+    def test_bursts(self):
+        """Starved for one window's time alone, somewhere in between."""
+        looks = [(at / 20, 0, 0.05 * min(max(at - 20, 0), 20)) for at in range(100)]
+        self.assertTrue(self.watches(*looks).starved())
+        self.assertFalse(self.watches(*looks).starved(3))
+        self.assertFalse(self.watches((0, 0, 0)).starved())
+
+
 class PlayTest(unittest.TestCase):
     def test_why_there_is_no_verdict(self):
         """A stage that breaks is not vmhang's error; that vmhang says nothing is."""
