@@ -346,7 +346,7 @@ class RunTest(unittest.TestCase):
 
     def run_quick(self, plays, *options):
         """plays: {name: outcome of the first play, of the second}; (Run, what it printed)."""
-        made = {name: scenario(name, "a") for name in plays}
+        made = {name: scenario(name, "a", load=0) for name in plays}  # so that all are beside one another
 
         def play(_, of, qemu, empty, keep):
             outcome = plays[of.name][1 if empty.second else 0]
