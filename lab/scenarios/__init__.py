@@ -7,6 +7,7 @@ from . import healthy
 from . import host
 from . import kernel
 from . import linux
+from . import mainloop
 from . import runstates
 from . import storage
 from . import troubles
@@ -18,6 +19,7 @@ ALL = [
     *guest.SCENARIOS,
     *firmware.SCENARIOS,
     *vmm.SCENARIOS,
+    *mainloop.SCENARIOS,
     *host.SCENARIOS,
     *linux.SCENARIOS,
     *kernel.SCENARIOS,

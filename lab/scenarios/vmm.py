@@ -120,7 +120,7 @@ SCENARIOS = [
     Scenario("incoming", "-incoming, and nobody comes",
              Expect("incoming-migration-waits", "paused", True), incoming),
     Scenario("main-loop-blocked", "the main loop writes to storage that stopped answering",
-             Expect("vmm-main-loop-blocked", "blocked", True), main_loop_blocked,
+             Expect("main-loop-on-storage", "blocked", True), main_loop_blocked,
              needs=("fuse",), asks=False, monitor="silent"),
     Scenario("console-full", "debug console into a full pipe",
              Expect("vcpu-blocked-on-serial", "blocked", True), console_full,

@@ -60,6 +60,27 @@ static char *path_in_vm(const struct logs *logs, const char *path)
 		       : vh_strdup(path);
 }
 
+static const char waited_for[] = "a thread of the VM waits for this very file";
+
+/* True where a thread of the VM waits in a call on this very file at the moment. Whoever opens such
+ * a file on dead storage may not be able to end: FUSE lets even a killed process wait for the page
+ * that the other one holds. */
+static bool is_waited_for(const struct logs *logs, const char *path)
+{
+	const struct vh_case *c = logs->c;
+
+	vh_case_foreach (c, e) {
+		struct vh_str target, number;
+
+		if (e->round != logs->round || strcmp(e->source, "task.fd") != 0)
+			continue;
+		target = vh_str_trim(vh_evidence_text(e));
+		if (vh_next_part(&target, '\t', &number) && vh_str_is(target, path))
+			return true;
+	}
+	return false;
+}
+
 /* True where the link is to a file that might be it, by its name where `named` says so. */
 static bool is_candidate(struct vh_str target, const char *path, bool named)
 {
@@ -81,6 +102,10 @@ static char *descriptor_of(
 
 			if (!vh_next_part(&line, '\t', &number) ||
 				!is_candidate(line, name, !others))
+				continue;
+			vh_auto_free char *target = vh_str_dup(line);
+
+			if (is_waited_for(logs, target))
 				continue;
 			vh_auto_free char *path = vh_asprintf("/proc/%d/fd/%.*s",
 				(int)logs->c->vm->id.pid, (int)number.n, number.s);
@@ -109,6 +134,10 @@ static void add_claimed(struct logs *logs, const char *source, const char *path)
 
 	if (!vh_host_is_live(logs->host) || !vh_status_has_data(logs->descriptors.status)) {
 		add_log(logs, source, path, NULL);
+		return;
+	}
+	if (is_waited_for(logs, path)) {
+		add_skipped(logs, source, path, where, waited_for);
 		return;
 	}
 	vh_host_read_tail(logs->host, 0, &file, "%s", where);
@@ -305,6 +334,10 @@ static void read_log(const struct logs *logs, const struct log *log)
 		if (before->status == VH_TIMED_OUT)
 			vh_case_add_skipped(c, logs->round, log->source, log->path, where,
 				"it did not answer in an earlier look");
+		return;
+	}
+	if (is_waited_for(logs, log->path)) {
+		vh_case_add_skipped(c, logs->round, log->source, log->path, where, waited_for);
 		return;
 	}
 	/* Size and time alone first. */

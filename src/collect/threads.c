@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#include "collect/passive.h"
+#include "collect/locks.h"
 
 #define THREADS_MAX 4096
 #define LIST_CAP    (THREADS_MAX * 16)
@@ -216,6 +216,7 @@ static void collect(struct vh_host *host, struct vh_case *c, enum vh_round round
 	vh_batch_read(host, &batch);
 	vh_case_add_reading(c, round, "proc.tasks", "", where, &list);
 	add_waited_fds(host, c, round, &batch);
+	vh_collect_locks(host, c, round, &batch);
 	vh_batch_to_case(&batch, c, round);
 }
 

@@ -68,6 +68,7 @@ void vh_decode_monitor(struct vh_decoder *d);
 void vh_decode_pulse(struct vh_decoder *d); /* after cgroup */
 void vh_decode_vcpu_state(struct vh_decoder *d); /* after vcpus */
 void vh_decode_protected(struct vh_decoder *d);  /* after vcpus, exits and monitor */
+void vh_decode_locks(struct vh_decoder *d); /* after vcpus */
 void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_chardevs(struct vh_decoder *d);
 void vh_decode_virtqueues(struct vh_decoder *d); /* after drives */

@@ -52,6 +52,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_pasted_index(&d);
 	vh_decode_vcpu_state(&d);
 	vh_decode_protected(&d);
+	vh_decode_locks(&d);
 	vh_decode_drives(&d);
 	vh_decode_chardevs(&d);
 	vh_decode_pasted_drives(&d);

@@ -50,7 +50,9 @@ enum vh_wait {
 	VH_WAIT_USERFAULT,  /* handle_userfault: post-copy, a page that has not come */
 	VH_WAIT_DISK,       /* io_schedule, folio_wait, blk_..., nfs, ...: storage in the kernel */
 	VH_WAIT_SLEEP,      /* nanosleep: polls something itself, slowly */
-	VH_WAIT_PIPE,       /* pipe_write, pipe_read, unix_stream_sendmsg, sock...: its reader */
+	VH_WAIT_PIPE,       /* pipe_write, unix_stream_sendmsg, n_tty_write, ...: its reader */
+	VH_WAIT_PEER,       /* pipe_read, recvmsg, accept: somebody who says nothing */
+	VH_WAIT_CONNECT,    /* connect: somebody to take the connection */
 	VH_WAIT_MEMORY,     /* reclaim, swap-in, memory cgroup limit */
 	VH_WAIT_SPLIT_LOCK, /* split_lock_warn: throttled for split locks */
 	VH_WAIT_KERNEL,     /* another wait in the kernel, by its name in wchan */
@@ -100,6 +102,9 @@ struct vh_thread {
 	double major_faults_per_s;
 	/* What it is blocked on, where its system call names a descriptor: "/mnt/x (fd 12)". */
 	char *blocked_on;
+	uint64_t lock;        /* address of the lock that it waits for; 0 none, or unknown */
+	pid_t lock_owner;     /* the thread that holds it; 0 unknown */
+	pid_t own_tid;        /* its number in its own pid namespace; 0 not read */
 	bool waits_on_serial; /* for room in a serial or debug port's pipe, tty or socket */
 	enum vh_wait wait; /* of the last sample, or of the first where both agree; for a vCPU the
 			      one of most of its samples */

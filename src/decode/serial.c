@@ -81,6 +81,9 @@ static bool blocked_in_write(const struct vh_decoder *d, const struct vh_thread 
 {
 	if (!t->blocked_on || t->wait == VH_WAIT_NONE || !writes(d, t))
 		return false;
+	/* A log file on storage that does not answer: reading it would not help. */
+	if (t->wait == VH_WAIT_FUSE || t->wait == VH_WAIT_DISK)
+		return false;
 	for (size_t i = 0; i < d->m->vm->n_serials; i++)
 		if (is_of(t->blocked_on, &d->m->vm->serials[i]))
 			return true;

@@ -21,6 +21,8 @@ static const char *const names[VH_N_WAIT] = {
 	[VH_WAIT_DISK] = "disk",
 	[VH_WAIT_SLEEP] = "sleep",
 	[VH_WAIT_PIPE] = "pipe",
+	[VH_WAIT_PEER] = "peer",
+	[VH_WAIT_CONNECT] = "connect",
 	[VH_WAIT_MEMORY] = "memory",
 	[VH_WAIT_SPLIT_LOCK] = "split-lock",
 	[VH_WAIT_KERNEL] = "kernel",
@@ -126,21 +128,30 @@ static const struct row {
 	{"hrtimer_nanosleep", VH_WAIT_SLEEP},
 	{"do_nanosleep", VH_WAIT_SLEEP},
 	{"common_nsleep*", VH_WAIT_SLEEP},
+	{"unix_stream_connect", VH_WAIT_CONNECT},
+	{"__inet_stream_connect", VH_WAIT_CONNECT},
+	{"inet_stream_connect", VH_WAIT_CONNECT},
+	{"inet_wait_for_connect", VH_WAIT_CONNECT},
+	{"vsock_connect", VH_WAIT_CONNECT},
 	{"pipe_write", VH_WAIT_PIPE},
 	{"anon_pipe_write", VH_WAIT_PIPE},
-	{"pipe_read", VH_WAIT_PIPE},
-	{"anon_pipe_read", VH_WAIT_PIPE},
+	{"pipe_read", VH_WAIT_PEER},
+	{"anon_pipe_read", VH_WAIT_PEER},
 	{"pipe_wait*", VH_WAIT_PIPE},
 	{"wait_for_partner", VH_WAIT_PIPE},
 	{"fifo_open", VH_WAIT_PIPE},
+	{"unix_stream_read_generic", VH_WAIT_PEER},
+	{"unix_stream_data_wait", VH_WAIT_PEER},
+	{"unix_stream_recvmsg", VH_WAIT_PEER},
+	{"unix_accept", VH_WAIT_PEER},
 	{"unix_*", VH_WAIT_PIPE},
 	{"sock_alloc_send_pskb", VH_WAIT_PIPE},
 	{"sk_stream_wait_*", VH_WAIT_PIPE},
-	{"sk_wait_data", VH_WAIT_PIPE},
-	{"__skb_wait_for_more_packets", VH_WAIT_PIPE},
+	{"sk_wait_data", VH_WAIT_PEER},
+	{"__skb_wait_for_more_packets", VH_WAIT_PEER},
 	{"tcp_sendmsg*", VH_WAIT_PIPE},
-	{"tcp_recvmsg*", VH_WAIT_PIPE},
-	{"inet_csk_accept", VH_WAIT_PIPE},
+	{"tcp_recvmsg*", VH_WAIT_PEER},
+	{"inet_csk_accept", VH_WAIT_PEER},
 	{"n_tty_*", VH_WAIT_PIPE},
 	{"tty_*", VH_WAIT_PIPE},
 	{"file_tty_write", VH_WAIT_PIPE},
@@ -165,33 +176,36 @@ static const struct {
 	int64_t number;
 	enum vh_wait wait;
 } calls[] = {
-	{7, VH_WAIT_POLL},    /* poll */
-	{23, VH_WAIT_POLL},   /* select */
-	{208, VH_WAIT_POLL},  /* io_getevents */
-	{232, VH_WAIT_POLL},  /* epoll_wait */
-	{270, VH_WAIT_POLL},  /* pselect6 */
-	{271, VH_WAIT_POLL},  /* ppoll */
-	{281, VH_WAIT_POLL},  /* epoll_pwait */
-	{333, VH_WAIT_POLL},  /* io_pgetevents */
-	{426, VH_WAIT_POLL},  /* io_uring_enter */
-	{441, VH_WAIT_POLL},  /* epoll_pwait2 */
-	{128, VH_WAIT_POLL},  /* rt_sigtimedwait */
-	{202, VH_WAIT_FUTEX}, /* futex */
-	{449, VH_WAIT_FUTEX}, /* futex_waitv */
-	{35, VH_WAIT_SLEEP},  /* nanosleep */
-	{230, VH_WAIT_SLEEP}, /* clock_nanosleep */
-	{44, VH_WAIT_PIPE},   /* sendto */
-	{45, VH_WAIT_PIPE},   /* recvfrom */
-	{46, VH_WAIT_PIPE},   /* sendmsg */
-	{47, VH_WAIT_PIPE},   /* recvmsg */
-	{74, VH_WAIT_DISK},   /* fsync */
-	{75, VH_WAIT_DISK},   /* fdatasync */
-	{17, VH_WAIT_DISK},   /* pread64 */
-	{18, VH_WAIT_DISK},   /* pwrite64 */
-	{209, VH_WAIT_DISK},  /* io_submit */
-	{285, VH_WAIT_DISK},  /* fallocate */
-	{295, VH_WAIT_DISK},  /* preadv */
-	{296, VH_WAIT_DISK},  /* pwritev */
+	{7, VH_WAIT_POLL},     /* poll */
+	{23, VH_WAIT_POLL},    /* select */
+	{208, VH_WAIT_POLL},   /* io_getevents */
+	{232, VH_WAIT_POLL},   /* epoll_wait */
+	{270, VH_WAIT_POLL},   /* pselect6 */
+	{271, VH_WAIT_POLL},   /* ppoll */
+	{281, VH_WAIT_POLL},   /* epoll_pwait */
+	{333, VH_WAIT_POLL},   /* io_pgetevents */
+	{426, VH_WAIT_POLL},   /* io_uring_enter */
+	{441, VH_WAIT_POLL},   /* epoll_pwait2 */
+	{128, VH_WAIT_POLL},   /* rt_sigtimedwait */
+	{202, VH_WAIT_FUTEX},  /* futex */
+	{449, VH_WAIT_FUTEX},  /* futex_waitv */
+	{35, VH_WAIT_SLEEP},   /* nanosleep */
+	{230, VH_WAIT_SLEEP},  /* clock_nanosleep */
+	{44, VH_WAIT_PIPE},    /* sendto */
+	{42, VH_WAIT_CONNECT}, /* connect */
+	{43, VH_WAIT_PEER},    /* accept */
+	{288, VH_WAIT_PEER},   /* accept4 */
+	{45, VH_WAIT_PEER},    /* recvfrom */
+	{46, VH_WAIT_PIPE},    /* sendmsg */
+	{47, VH_WAIT_PEER},    /* recvmsg */
+	{74, VH_WAIT_DISK},    /* fsync */
+	{75, VH_WAIT_DISK},    /* fdatasync */
+	{17, VH_WAIT_DISK},    /* pread64 */
+	{18, VH_WAIT_DISK},    /* pwrite64 */
+	{209, VH_WAIT_DISK},   /* io_submit */
+	{285, VH_WAIT_DISK},   /* fallocate */
+	{295, VH_WAIT_DISK},   /* preadv */
+	{296, VH_WAIT_DISK},   /* pwritev */
 };
 
 /* read, write, readv, writev: it depends on what the descriptor is */
@@ -265,7 +279,9 @@ static enum vh_wait from_call(const struct vh_thread_sample *s, const char *bloc
 	if (!s->has_syscall || s->syscall < 0)
 		return VH_WAIT_UNKNOWN;
 	if (is_read_or_write(s->syscall) && blocked_on)
-		return is_channel(blocked_on) ? VH_WAIT_PIPE : VH_WAIT_DISK;
+		return !is_channel(blocked_on)               ? VH_WAIT_DISK
+		       : s->syscall == 0 || s->syscall == 19 ? VH_WAIT_PEER
+							     : VH_WAIT_PIPE;
 	for (size_t i = 0; i < VH_ARRAY_SIZE(calls); i++)
 		if (calls[i].number == s->syscall)
 			return calls[i].wait;

@@ -18,6 +18,10 @@ void vh_facts_of_kernel(struct vh_facts *facts);    /* the guest's Linux: after 
 void vh_facts_of_texts(struct vh_facts *facts);     /* logs and screen */
 void vh_facts_of_progress(
 	struct vh_facts *facts); /* what got on, and where it shows: after the stages */
+void vh_facts_of_runstate(
+	struct vh_facts *facts); /* what the VMM says it does with the VM, and who holds it */
+void vh_facts_of_mainloop(struct vh_facts *facts); /* the main loop, and who holds whose lock */
+void vh_facts_of_texts(struct vh_facts *facts);    /* logs and screen */
 
 /* One and the same wait at both looks: the thread was not even woken in between. */
 bool vh_waits_all_the_time(const struct vh_thread *t);
@@ -28,6 +32,10 @@ struct vh_subject {
 struct vh_subject vh_subject_tid(pid_t tid);
 struct vh_subject vh_subject_vcpu(int index);
 
+/* What it waits for, as a clause; NULL where that is nothing unusual. */
+const char *vh_wait_text(enum vh_wait wait);
+/* True where the main loop waits for requests within a command, and serves no events meanwhile. */
+bool vh_main_loop_is_nested(const struct vh_model *m);
 /* CPU time in words: ps tells seconds alone, top hundredths, so that none in it is not none. */
 struct vh_unit_text vh_used_text(int64_t ns);
 /* What was traced of a vCPU: NULL where nothing was, or for too short a time to say what did not

@@ -158,6 +158,13 @@ static void wait_facts(struct vh_facts *facts, const struct vh_vcpu *v)
 		break;
 	case VH_WAIT_FUSE:
 	case VH_WAIT_USERFAULT:
+		/* In a call of its own it is no page that it waits for, but a file of the VMM's. */
+		if (t->last.has_syscall && t->last.syscall >= 0 && !t->last.in_kvm_run) {
+			f = vh_fact_add(facts, VH_FACT_VCPU_WAITS_IN_KERNEL, n, NAN,
+				"vCPU %d waits for storage outside of the guest (%s)%s%s", n, wchan,
+				t->blocked_on ? ": " : "", t->blocked_on ? t->blocked_on : "");
+			break;
+		}
 		f = vh_fact_add(facts, VH_FACT_VCPU_WAITS_FOR_PAGE, n, NAN,
 			"vCPU %d waits for a page of its memory: %s (%s)", n,
 			t->wait == VH_WAIT_FUSE

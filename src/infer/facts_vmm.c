@@ -31,7 +31,7 @@ static void monitor_facts(struct vh_facts *facts)
 	}
 }
 
-static const char *wait_text(enum vh_wait wait)
+const char *vh_wait_text(enum vh_wait wait)
 {
 	switch (wait) {
 	case VH_WAIT_FUSE:
@@ -42,6 +42,10 @@ static const char *wait_text(enum vh_wait wait)
 		return "a page that nobody delivers (userfaultfd)";
 	case VH_WAIT_PIPE:
 		return "somebody to read what it writes";
+	case VH_WAIT_PEER:
+		return "an answer that does not come";
+	case VH_WAIT_CONNECT:
+		return "somebody to take a connection";
 	case VH_WAIT_MEMORY:
 		return "memory";
 	case VH_WAIT_KERNEL:
@@ -78,12 +82,14 @@ static void thread_facts(struct vh_facts *facts)
 	for (size_t i = 0; i < m->n_threads; i++) {
 		const struct vh_thread *t = m->threads[i];
 		const struct vh_thread_sample *s = t->last.seen ? &t->last : &t->first;
-		const char *what = wait_text(t->wait);
+		const char *what = vh_wait_text(t->wait);
 		struct vh_fact *f = NULL;
 		const char *wchan = s->wchan && s->wchan[0] ? s->wchan : "?";
 		vh_auto_free char *on =
 			t->blocked_on ? vh_asprintf(": %s", t->blocked_on) : vh_strdup("");
 
+		if (t->role == VH_ROLE_MAIN && vh_main_loop_is_nested(m))
+			continue;
 		if (t->role == VH_ROLE_MAIN && t->wait == VH_WAIT_POLL)
 			f = vh_fact_add(facts, VH_FACT_MAIN_AT_REST, -1, NAN,
 				"the main loop waits for events (%s), as it does at rest", wchan);

@@ -41,6 +41,14 @@
 	X(guest_triple_fault)                                                                      \
 	X(guest_shut_down)                                                                         \
 	X(vmm_main_loop_blocked)                                                                   \
+	X(main_loop_on_storage)                                                                    \
+	X(main_loop_connects)                                                                      \
+	X(main_loop_waits_for_helper)                                                              \
+	X(main_loop_waits_for_drive)                                                               \
+	X(vmm_lock_held)                                                                           \
+	X(vmm_deadlock)                                                                            \
+	X(vmm_main_loop_spins)                                                                     \
+	X(vmm_log_not_read)                                                                        \
 	X(vcpu_blocked_on_serial)                                                                  \
 	X(vcpu_waits_for_page)                                                                     \
 	X(vcpu_never_enters)                                                                       \

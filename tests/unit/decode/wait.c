@@ -97,7 +97,10 @@ static const struct {
 	{{.wchan = "do_nanosleep"}, VH_WAIT_SLEEP},
 	{{.wchan = "pipe_write", .syscall = WRITE_7}, VH_WAIT_PIPE},
 	{{.wchan = "anon_pipe_write"}, VH_WAIT_PIPE}, /* 6.15 */
-	{{.wchan = "unix_stream_read_generic"}, VH_WAIT_PIPE},
+	{{.wchan = "unix_stream_read_generic"}, VH_WAIT_PEER},
+	{{.wchan = "unix_wait_for_peer",
+		 .stack = "[<0>] unix_wait_for_peer+0x9/0xf\n[<0>] unix_stream_connect+0x1/0x2\n"},
+		VH_WAIT_CONNECT},
 	{{.wchan = "sk_stream_wait_memory"}, VH_WAIT_PIPE},
 	{{.wchan = "n_tty_write"}, VH_WAIT_PIPE},
 	{{.state = 'D', .wchan = "shrink_node"}, VH_WAIT_MEMORY},

@@ -606,7 +606,7 @@ static void main_loop_blocked(void **state VH_UNUSED)
 			       .fd = "12\t/mnt/fuse/disk"});
 	case_busy_vcpu(c, 0);
 	case_silent_monitor(c);
-	EXPECT(c, "vmm-main-loop-blocked", BLOCKED, YES, VH_CERTAIN);
+	EXPECT(c, "main-loop-on-storage", BLOCKED, YES, VH_CERTAIN);
 	/* Silent, and nobody knows why. */
 	c = case_new(1);
 	case_main_thread(c);
