@@ -173,12 +173,8 @@ def debugged(stage):
     gdb.settimeout(10)
     gdb.connect(str(path))
     stage.at_exit(gdb.close)
-    for packet in (b"$?#3f", b"$c#63"):
-        gdb.sendall(packet)
-        if gdb.recv(4096)[:1] != b"+":
-            raise LabError(f"{stage.name}: the gdb stub did not take {packet!r}")
-        if packet == b"$?#3f":
-            gdb.sendall(b"+")
+    vm.until_status("paused")  # so the stub receives who attaches
+    gdb.sendall(b"+$c#63")
     vm.until_status("running")
     vm.until_halted(0, 1)
     return vm
