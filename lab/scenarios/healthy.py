@@ -115,7 +115,7 @@ def booting(until, **more):
 
 def seabios_booting(**more):
     def play(stage):
-        boot_disk("sector-spin", stage.tmp / "boot.img", 1 << 20)
+        boot_disk("sector-idle", stage.tmp / "boot.img", 1 << 20)
         vm = stage.qemu("-vga", "std", "-boot", "menu=on,splash-time=0",
                         "-drive", f"file={stage.tmp / 'boot.img'},format=raw,if=ide", memory="32", **more)
         vm.until_screen("SeaBIOS")

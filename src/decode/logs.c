@@ -160,6 +160,37 @@ void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, 
 	}
 }
 
+/* The line stands in a serial log, and only in an earlier life of the guest. */
+static bool is_of_earlier_life(const struct vh_model *m, const char *line)
+{
+	for (size_t i = 0; i < m->n_logs; i++) {
+		struct vh_str all = m->logs[i].tail;
+		size_t lines;
+
+		if (m->logs[i].kind != VH_LOG_SERIAL || !all.n)
+			continue;
+		struct vh_str life = last_life(all, VH_LOG_SERIAL, &lines);
+		struct vh_str before = {all.s, all.n - life.n};
+
+		if (vh_str_find(before, line) >= 0 && vh_str_find(life, line) < 0)
+			return true;
+	}
+	return false;
+}
+
+void vh_log_forget_earlier_lives(struct vh_model *m, size_t evidence)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->n_hits; i++)
+		if (m->hits[i].evidence == evidence && m->hits[i].line[0] &&
+			is_of_earlier_life(m, m->hits[i].line))
+			free(m->hits[i].line);
+		else
+			m->hits[kept++] = m->hits[i];
+	m->n_hits = kept;
+}
+
 /* One log file at position begin..end of its source's range. */
 static void decode_log(struct vh_decoder *d, enum vh_log_kind kind, size_t begin, size_t end)
 {

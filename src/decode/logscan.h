@@ -5,3 +5,8 @@
 
 /* Adds what is recognised in a text to the model's hits. */
 void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, size_t evidence);
+/* Drops the hits of that evidence (the screen) whose lines a serial log has as well, but only
+ * before its last boot banner: a kernel that was started behind a panic (kdump) may never touch the
+ * screen.
+ */
+void vh_log_forget_earlier_lives(struct vh_model *m, size_t evidence);

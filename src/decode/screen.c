@@ -35,6 +35,7 @@ void vh_decode_screen(struct vh_decoder *d)
 		s->text = trimmed_rows(vh_evidence_text(text->e));
 		s->evidence = text->index;
 		vh_log_scan(d->m, vh_str(s->text), VH_LOG_SERIAL, text->index);
+		vh_log_forget_earlier_lives(d->m, text->index);
 	} else if (picture) {
 		s->kind = VH_SCREEN_PICTURE;
 		s->evidence = picture->index;

@@ -129,6 +129,16 @@ static bool add_termination(struct vh_facts *facts, const struct vh_log_hit *hit
 	return true;
 }
 
+/* A kernel that panicked runs no program any more: what says so is of an earlier one, behind which
+ * another was started (kdump, kexec), or was printed by a program. */
+static bool is_overtaken(const struct vh_facts *facts, const struct vh_log_hit *hit)
+{
+	const struct vh_fact *user = vh_fact(facts, VH_FACT_VCPU_USER_MODE);
+
+	return user && system_runs(facts) && !facts->model->pasted &&
+	       (vh_streq(hit->id, "kernel-panic") || vh_streq(hit->id, "no-root-fs"));
+}
+
 void vh_facts_of_texts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
@@ -137,7 +147,7 @@ void vh_facts_of_texts(struct vh_facts *facts)
 		const struct vh_log_hit *hit = &m->hits[i];
 		bool found = add_termination(facts, hit);
 
-		if (system_runs(facts) && is_of_firmware(hit->id))
+		if ((system_runs(facts) && is_of_firmware(hit->id)) || is_overtaken(facts, hit))
 			continue;
 		if (hit->kind == VH_LOG_SERIAL && vh_text_is_over(facts, hit->id))
 			continue;

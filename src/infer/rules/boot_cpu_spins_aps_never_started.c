@@ -126,6 +126,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			"its code shows no waiting loop, and it has not run for long: firmware may "
 			"still be "
 			"at work");
+	vh_doubt_spin_while_booting(j, f, closed != NULL);
 	limit_by_time(f, j);
 	title(f, j, n, off ? " with interrupts off" : "");
 	vh_next(j, "vmhang diagnose {name} --verbose",

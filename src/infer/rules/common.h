@@ -43,8 +43,12 @@ void vh_title_of_spin(
 /* A next step that gives the VMM a monitor command, in the way that this VM's monitor allows. */
 void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const char *virsh,
 	const char *qmp, const char *text);
-/* A kernel that comes up, and writes on meanwhile, waits in many a loop: for its console, for a
- * device. Holds a spin down to possible there, unless its code is a dead loop. */
+/* Firmware or a loader (not in real mode, where a small system may live for good) in a VM that was
+ * just started and has used little CPU time: that it was started; NULL where not so. */
+const struct vh_fact *vh_young_firmware(const struct vh_facts *facts);
+/* Firmware, and a kernel that writes on while it comes up, wait in many a loop: for a moment, for
+ * its console, for a device, for the other CPUs. Holds a spin down to possible there, unless its
+ * code is a dead loop. */
 void vh_doubt_spin_while_booting(
 	struct vh_judgement *j, const struct vh_facts *facts, bool dead_loop);
 /* No guest is called healthy while a request to its storage hangs: what waits for it is inside. */

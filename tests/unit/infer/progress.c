@@ -145,13 +145,19 @@ static void young_firmware_that_moves_boots(void **state VH_UNUSED)
 
 	aged(c, 4);
 	EXPECT(c, "guest-boots", RUNNING, NO, VH_LIKELY);
-	/* One that stays in one place may poll for ever. */
+	/* It clears memory, or waits with PAUSE for a moment, or for the other CPUs. */
 	c = runs(case_regs_seabios(0xf1234, false, false), 0);
+	put_code(c, 0, 0xf1234, "9090", "f390ffc975fa");
 	aged(c, 4);
-	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
+	EXPECT(c, "guest-boots", RUNNING, NO, VH_LIKELY);
+	/* A dead loop is one from its first moment. */
+	c = runs(case_regs_seabios(0xf1234, false, false), 0);
+	put_code(c, 0, 0xf1234, "9090", "f390ebfc");
+	aged(c, 4);
+	EXPECT(c, "guest-spins-irqs-off", SPINNING, YES, VH_CERTAIN);
 	/* No firmware takes that long. */
 	c = runs(case_regs_seabios(0xf1234, false, false), 0x1230);
-	aged(c, 100);
+	aged(c, 1000);
 	EXPECT(c, "unknown", RUNNING, UNKNOWN, 0);
 	/* Nor is it known of whom the age is not known. */
 	EXPECT(runs(case_regs_seabios(0xf1234, false, false), 0x1230), "unknown", RUNNING, UNKNOWN,
@@ -274,6 +280,32 @@ static void a_serial_port_that_is_silent(void **state VH_UNUSED)
 	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
 }
 
+/* kdump: the panic stays on the screen, and another kernel is at work. */
+static void a_panic_that_another_kernel_came_behind(void **state VH_UNUSED)
+{
+	static const char panic[] = "[   15.5] Kernel panic - not syncing: sysrq triggered crash";
+	vh_auto_free char *log =
+		vh_asprintf("[    0.000000] Linux version 6.1.0\n%s\r\n"
+			    "[    0.000000] Linux version 6.1.0\nlab: saves the dump\n",
+			panic);
+	struct vh_case *c = runs(case_regs_linux(KERNEL, 0, true, false), 0x1230);
+
+	case_text(c, VH_ASKED, "guest.screen", "", panic);
+	serial_log(c, log, "");
+	EXPECT(c, "guest-busy", RUNNING, NO, VH_LIKELY);
+	/* Programs run: that kernel did not panic. */
+	c = runs(case_regs_linux(0x401000, 3, true, false), 0x1230);
+	case_text(c, VH_ASKED, "guest.screen", "", panic);
+	EXPECT(c, "guest-busy", RUNNING, NO, VH_CERTAIN);
+	/* The last that was heard of it. */
+	c = runs(case_regs_linux(KERNEL, 0, true, false), 0x1230);
+	case_text(c, VH_ASKED, "guest.screen", "", panic);
+	struct judged j = judge(c);
+
+	assert_int_not_equal(j.v->hung, VH_HUNG_NO);
+	drop(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +320,7 @@ int main(void)
 		cmocka_unit_test(the_holder_of_a_lock_is_looked_at),
 		cmocka_unit_test(a_display_that_shows_old_words),
 		cmocka_unit_test(a_serial_port_that_is_silent),
+		cmocka_unit_test(a_panic_that_another_kernel_came_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
