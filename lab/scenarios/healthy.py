@@ -256,7 +256,8 @@ DISK = Expect("guest-disk-busy", "running", False, "likely", accept=("guest-busy
 BOOTS = Expect("guest-boots", "running", False, "likely", accept=("guest-busy",))
 ELSEWHERE = Expect("guest-on-another-console", "running", False, "likely")
 LOOPS = "(while :; do :; done) & "
-TCG = {"accel": "tcg", "quick": False}
+TCG = {"accel": "tcg", "quick": False, "deadline": 480}
+PASSES = {"quick": False, "lasts": False, "deadline": 480}  # a boot does not last
 
 SCENARIOS = [
     Scenario("linux-kernel-busy", "Linux copies zeroes and makes random numbers for ever, in the kernel",
@@ -280,15 +281,17 @@ SCENARIOS = [
              BUSY, network_busy("dd if=/dev/zero bs=16k count=9999 2>/dev/null | busybox nc 10.0.2.100 7 >/dev/null"),
              **TCG),
     Scenario("linux-boots-early", "Linux at the begin of its boot, slowed by its console",
-             BOOTS, booting("Linux version"), **TCG),
+             BOOTS, booting("Linux version"), accel="tcg", **PASSES),
     Scenario("linux-boots", "Linux in the middle of its boot, slowed by its console",
-             BOOTS, booting("smp: Bringing up secondary CPUs"), **TCG),
+             BOOTS, booting("smp: Bringing up secondary CPUs"), accel="tcg", **PASSES),
     Scenario("linux-boots-newer", "a newer Linux with 4 CPUs, late in its boot",
-             BOOTS, booting("NET: Registered PF_NETLINK", newer=True, smp=4), **TCG),
-    Scenario("seabios-boots", "SeaBIOS looks for its devices", BOOTS, seabios_booting(), accel="kvm", quick=False),
-    Scenario("ovmf-boots", "OVMF just started", BOOTS, ovmf_booting, accel="tcg", needs=("ovmf",), quick=False),
+             BOOTS, booting("NET: Registered PF_NETLINK", newer=True, smp=4), accel="tcg", **PASSES),
+    Scenario("seabios-boots", "SeaBIOS looks for its devices", BOOTS, seabios_booting(), accel="kvm", **PASSES),
+    Scenario("ovmf-boots", "OVMF just started", BOOTS, ovmf_booting, accel="tcg", needs=("ovmf",),
+             **PASSES),
     Scenario("linux-slow", "Linux works at half of a CPU, for its cgroup's quota",
-             Expect("guest-slow", "running", False, "likely", accept=("guest-busy",)), slow, needs=("cpu-v1",), **TCG),
+             Expect("guest-slow", "running", False, "likely", accept=("guest-busy",)), slow,
+             needs=("cpu-v1",), **TCG),
     Scenario("linux-idle-poll", "Linux idles in a loop that never halts (idle=poll)",
              Expect("guest-polls-when-idle", "running", False, "likely", accept=("guest-busy",)),
              boots(LOGIN, "lab login:", append="idle=poll", then=runs(0, 1)), **TCG),
@@ -325,8 +328,8 @@ SCENARIOS = [
              Expect("guest-on-another-console", "idle", False, "likely"),
              silent_display(LOGIN, "lab login:", 0, 1), **{**TCG, "load": 0.2}),
     Scenario("linux-silent-display-busy", "Linux works and speaks on the serial port alone",
-             ELSEWHERE, silent_display(f"{LOOPS} while :; do echo lab: busy; busybox usleep 100000; done", "lab: busy",
-                                       0, 1, busy=True), **TCG),
+             ELSEWHERE, silent_display(f"{LOOPS} while :; do echo lab: busy; busybox usleep 100000; done",
+                                       "lab: busy", 0, busy=True), **TCG),
     Scenario("linux-silent-serial", "Linux idles and speaks on the display alone",
              Expect("guest-on-another-console", "idle", False, "likely"), silent_serial, **{**TCG, "load": 0.2}),
 ]
