@@ -168,36 +168,48 @@ void vh_next_monitor(struct vh_judgement *j, const struct vh_facts *facts, const
 	vh_next(j, NULL, "%s (monitor command \"%s\")", text, qmp);
 }
 
-/* Firmware that is well is through with so much CPU time, emulated or not (OVMF under TCG: 6 s). */
-#define FIRMWARE_NS (10 * VH_NS_PER_S)
+/* Firmware that is well is through with so much CPU time, emulated or not (OVMF under TCG: 6 s),
+ * and so is the part of a kernel's start that runs with interrupts off. */
+#define BOOT_NS (10 * VH_NS_PER_S)
+
+/* That the VM was started a short while ago, and has hardly run since; or NULL. In real mode a
+ * small system may live for good. */
+static const struct vh_fact *just_started(const struct vh_facts *facts)
+{
+	enum vh_stage stage = vh_stage_seen(facts, 0);
+	int64_t ran_ns = vh_vcpu_ran_ns(facts, 0);
+
+	return stage != VH_STAGE_UNKNOWN && stage != VH_STAGE_REAL_MODE && ran_ns > 0 &&
+			       ran_ns < BOOT_NS
+		       ? vh_fact(facts, VH_FACT_VM_YOUNG)
+		       : NULL;
+}
 
 const struct vh_fact *vh_young_firmware(const struct vh_facts *facts)
 {
 	enum vh_stage stage = vh_stage_seen(facts, 0);
-	int64_t ran_ns = vh_vcpu_ran_ns(facts, 0);
-	bool on_the_way = stage == VH_STAGE_LINUX_DECOMPRESSOR ||
-			  (vh_stage_is_firmware(stage) && stage != VH_STAGE_REAL_MODE &&
-				  stage != VH_STAGE_RESET);
 
-	return on_the_way && ran_ns > 0 && ran_ns < FIRMWARE_NS ? vh_fact(facts, VH_FACT_VM_YOUNG)
-								: NULL;
+	return stage == VH_STAGE_LINUX_DECOMPRESSOR ||
+			       (vh_stage_is_firmware(stage) && stage != VH_STAGE_RESET)
+		       ? just_started(facts)
+		       : NULL;
 }
 
 void vh_doubt_spin_while_booting(
 	struct vh_judgement *j, const struct vh_facts *facts, bool dead_loop)
 {
 	const struct vh_fact *kernel = vh_fact(facts, VH_FACT_KERNEL_YOUNG);
-	const struct vh_fact *firmware = vh_young_firmware(facts);
+	const struct vh_fact *young = just_started(facts);
 
-	if ((!kernel && !firmware) || dead_loop || vh_fact(facts, VH_FACT_TEXT_LOCKUP) ||
+	if ((!kernel && !young) || dead_loop || vh_fact(facts, VH_FACT_TEXT_LOCKUP) ||
 		vh_fact(facts, VH_FACT_TEXT_PANIC))
 		return;
-	vh_against(j, VH_STRONG, kernel ? kernel : firmware);
+	vh_against(j, VH_STRONG, kernel ? kernel : young);
 	vh_at_most(j, VH_POSSIBLE,
 		kernel ? "the kernel came up a short while ago, and wrote to its console within "
 			 "the window"
-		       : "the VM was started a short while ago: firmware at work waits in such "
-			 "loops, too");
+		       : "the VM was started a short while ago: firmware and kernels wait in such "
+			 "loops, too, while they come up");
 }
 
 void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_facts *facts)
