@@ -9,7 +9,9 @@ import subprocess
 
 import process
 import scenario
+from guests import boot_disk
 from scenario import Expect, Scenario, unless
+from .healthy import starts
 
 DISK = ("-device", "virtio-blk-pci,id=disk0,drive=disk,addr=04.0,queue-size=256")
 DISK_PATH = "/machine/peripheral/disk0/virtio-backend"
@@ -27,6 +29,7 @@ def loop_missing():
 
 scenario.NEEDS.update({
     "qemu-nbd": lambda: tool_missing("qemu-nbd"),
+    "qemu-storage-daemon": lambda: tool_missing("qemu-storage-daemon"),
     "loop": loop_missing,
 })
 
@@ -177,8 +180,79 @@ def ring(rom):
     return play
 
 
-def waits(cause, at_least="likely", state="blocked"):
-    return Expect(cause, state, True, at_least)
+def vhost_user(stage):
+    """SeaBIOS reads a disk that qemu-storage-daemon serves, and that process."""
+    address = stage.tmp / "vhost.sock"
+    boot = boot_disk("sector-read", stage.tmp / "disk.img", 16 << 20)
+    server = stage.spawn(["qemu-storage-daemon", "--blockdev",
+                          f"driver=file,node-name=file,filename={boot}", "--export",
+                          "type=vhost-user-blk,id=export,node-name=file,writable=on,"
+                          f"addr.type=unix,addr.path={address}"], must_live=False)
+    stage.until("the backend listens", address.exists)
+    vm = stage.qemu("-object", "memory-backend-memfd,id=ram,size=32M,share=on",
+                    "-chardev", f"socket,id=backend,path={address}", "-vga", "std",
+                    "-device", "vhost-user-blk-pci,id=disk0,chardev=backend,bootindex=1",
+                    machine="pc,memory-backend=ram", memory="32")
+    vm.until_screen("Booting from Hard Disk")
+    vm.until_runs()
+    return vm, server
+
+
+def vhost_user_gone(stage):
+    vm, server = vhost_user(stage)
+    server.kill()
+    stage.until("QEMU has noticed", lambda: any(
+        device["label"] == "backend" and device["filename"].startswith("disconnected:")
+        for device in vm.qmp.ask("query-chardev")))
+    return vm
+
+
+def vhost_user_stopped(stage):
+    vm, server = vhost_user(stage)
+    os.kill(server.pid, signal.SIGSTOP)
+    stage.until("the backend is stopped", lambda: process.state(server.pid) == "T")
+    vm.until_runs()
+    return vm
+
+
+def firmware_waits(stage):
+    """SeaBIOS reads an IDE disk whose NBD server was stopped: it polls, and its vCPU is busy."""
+    address = stage.tmp / "nbd.sock"
+    boot = boot_disk("sector-read", stage.tmp / "disk.img", 1 << 20)
+    server = stage.spawn(["qemu-nbd", "-t", "-f", "raw", "-k", address, boot], must_live=False)
+    stage.until("the NBD server listens", address.exists)
+    vm = stage.qemu("-blockdev", f"driver=nbd,node-name=disk,server.type=unix,server.path={address}",
+                    "-device", "virtio-blk-pci,id=disk0,drive=disk,bootindex=1", memory="32")
+    until_works(vm, 100)
+    os.kill(server.pid, signal.SIGSTOP)
+    until_waits(vm)
+    return vm
+
+
+def linux_waits(stage):
+    """Linux writes to a disk whose NBD server was stopped: all of its CPUs are idle then."""
+    address = stage.tmp / "nbd.sock"
+    server = stage.spawn(["qemu-nbd", "-t", "-f", "raw", "-k", address,
+                          image(stage.tmp / "disk.img")], must_live=False)
+    stage.until("the NBD server listens", address.exists)
+    vm, _ = starts(stage, "while :; do dd if=/dev/zero of=/dev/vda bs=64k count=4 oflag=direct 2>/dev/null; done",
+                   "-blockdev", f"driver=nbd,node-name=disk,server.type=unix,server.path={address}",
+                   "-device", "virtio-blk-pci,id=disk0,drive=disk,num-queues=1",
+                   modules=("virtio_pci", "virtio_blk"))
+    stage.until("the guest writes", lambda: completed(vm) > 20, 240, 0.2)
+    os.kill(server.pid, signal.SIGSTOP)
+    until_waits(vm)
+    vm.until_halted(0, 1)
+    return vm
+
+
+def waits(cause, at_least="likely", state="blocked", **more):
+    return Expect(cause, state, True, at_least, **more)
+
+
+def polls(cause, at_least="likely"):
+    """Firmware polls while it waits: on a host that is short of CPUs its vCPU is starved as well."""
+    return waits(cause, at_least, accept=("cpu-starved",))
 
 
 IDLE = Expect("guest-idle", "idle", False, "likely", accept=("guest-disk-busy",))
@@ -186,8 +260,19 @@ VIRTIO = {"accel": "kvm", "load": 0.1}
 
 SCENARIOS = [
     Scenario("nbd-stalled", "the NBD server of the guest's disk was stopped",
-             waits("nbd-server-stalled"), nbd_stalled, needs=("qemu-nbd",), old_and_new=True,
+             waits("nbd-server-stalled", "certain"), nbd_stalled, needs=("qemu-nbd",), old_and_new=True,
              **VIRTIO),
+    Scenario("nbd-stalled-firmware", "the same, and it is the firmware that waits and polls",
+             polls("nbd-server-stalled", "certain"), firmware_waits, needs=("qemu-nbd",), accel="kvm"),
+    Scenario("nbd-stalled-linux", "the same, and it is Linux that waits, with idle CPUs",
+             waits("nbd-server-stalled", "certain"), linux_waits, needs=("qemu-nbd",), accel="tcg",
+             load=0.2),
+    Scenario("vhost-user-gone", "the process that served the guest's vhost-user disk was killed",
+             polls("vhost-user-backend-gone", "certain"), vhost_user_gone,
+             needs=("qemu-storage-daemon",), accel="kvm", old_and_new=True),
+    Scenario("vhost-user-stopped", "the process that serves the guest's vhost-user disk was stopped",
+             polls("vhost-user-backend-stalled"), vhost_user_stopped,
+             needs=("qemu-storage-daemon",), accel="kvm", old_and_new=True),
     Scenario("nbd-gone", "the NBD server was killed, requests fail at once",
              waits("nbd-server-gone", "certain"), nbd_gone(0), needs=("qemu-nbd",),
              old_and_new=True, **VIRTIO),

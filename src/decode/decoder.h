@@ -65,12 +65,13 @@ void vh_decode_vcpus(struct vh_decoder *d); /* after threads: names them, sets t
 void vh_decode_counters(struct vh_decoder *d);
 void vh_decode_exits(struct vh_decoder *d);
 void vh_decode_monitor(struct vh_decoder *d);
-void vh_decode_pulse(struct vh_decoder *d); /* after cgroup */
+void vh_decode_pulse(struct vh_decoder *d);      /* after cgroup */
 void vh_decode_vcpu_state(struct vh_decoder *d); /* after vcpus */
 void vh_decode_protected(struct vh_decoder *d);  /* after vcpus, exits and monitor */
 void vh_decode_locks(struct vh_decoder *d); /* after vcpus */
 void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_chardevs(struct vh_decoder *d);
+void vh_decode_servers(struct vh_decoder *d);    /* after chardevs */
 void vh_decode_virtqueues(struct vh_decoder *d); /* after drives */
 void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);

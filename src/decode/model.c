@@ -55,6 +55,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_locks(&d);
 	vh_decode_drives(&d);
 	vh_decode_chardevs(&d);
+	vh_decode_servers(&d);
 	vh_decode_pasted_drives(&d);
 	vh_decode_virtqueues(&d);
 	vh_decode_process(&d);
@@ -92,10 +93,16 @@ static void vcpu_free(struct vh_vcpu *v)
 static void lists_free(struct vh_model *m)
 {
 	for (size_t i = 0; i < m->n_chardevs; i++) {
+		free(m->chardevs[i].vhost_user);
 		free(m->chardevs[i].label);
 		free(m->chardevs[i].filename);
 	}
 	free(m->chardevs);
+	for (size_t i = 0; i < m->n_servers; i++) {
+		free(m->servers[i].path);
+		free(m->servers[i].name);
+	}
+	free(m->servers);
 	for (size_t i = 0; i < m->n_drives; i++) {
 		free(m->drives[i].name);
 		free(m->drives[i].qdev);

@@ -247,6 +247,15 @@ struct vh_drive_view {
 struct vh_chardev_view {        /* query-chardev */
 	char *label, *filename; /* "gdb", "tcp:127.0.0.1:1234,server=on <-> 127.0.0.1:40112" */
 	bool frontend_open;     /* the guest, or whatever in the VMM it serves, has it open */
+	char *vhost_user;       /* the vhost-user device that it belongs to; NULL: to none */
+};
+
+/* A process that serves the VM over a Unix socket. */
+struct vh_server_view {
+	char *path, *name;
+	pid_t pid;
+	bool of_vhost_user; /* it serves a vhost-user device; else a drive */
+	bool is_stopped;    /* by a signal or a tracer, at both looks */
 };
 
 /* A queue of a virtio disk that QEMU serves itself. Indices count up modulo 65536. */
@@ -384,6 +393,8 @@ struct vh_model {
 	size_t n_drives;
 	struct vh_chardev_view *chardevs; /* as the monitor lists them */
 	size_t n_chardevs;
+	struct vh_server_view *servers;
+	size_t n_servers;
 	struct vh_queue *queues;
 	size_t n_queues;
 	char **broken_devices; /* virtio devices whose ring QEMU found broken: QOM paths */

@@ -272,6 +272,37 @@ static void queue_facts(struct vh_facts *facts)
 			"log.qemu", NULL);
 }
 
+/* --- Processes that serve the VM -------------------------------------------------------------- */
+
+static void server_facts(struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+
+	for (size_t i = 0; i < m->n_servers; i++) {
+		const struct vh_server_view *s = &m->servers[i];
+
+		if (!s->is_stopped)
+			continue;
+		struct vh_fact *f = vh_fact_add(facts,
+			s->of_vhost_user ? VH_FACT_VHOST_USER_STOPPED : VH_FACT_SERVER_STOPPED, -1,
+			s->pid, "process %d (%s), which serves %s, is stopped (state T)",
+			(int)s->pid, s->name, s->path);
+
+		vh_fact_ground(facts, f, "host.server", s->path);
+	}
+	for (size_t i = 0; i < m->n_chardevs; i++) {
+		const struct vh_chardev_view *v = &m->chardevs[i];
+
+		if (!v->vhost_user || !vh_prefix(v->filename, "disconnected:"))
+			continue;
+		struct vh_fact *f = vh_fact_add(facts, VH_FACT_VHOST_USER_GONE, -1, (double)i,
+			"nobody serves %s (chardev %s): %s", v->vhost_user, v->label, v->filename);
+
+		vh_fact_ground(facts, f, "qmp.query-chardev", NULL);
+		vh_fact_ground(facts, f, "proc.cmdline", NULL);
+	}
+}
+
 /* --- Drives ----------------------------------------------------------------------------------- */
 
 static void failing_fact(struct vh_facts *facts, const struct vh_drive_view *d)
@@ -372,6 +403,7 @@ void vh_facts_of_storage(struct vh_facts *facts)
 
 	thread_facts(facts);
 	queue_facts(facts);
+	server_facts(facts);
 	for (size_t i = 0; i < m->n_drives; i++) {
 		failing_fact(facts, &m->drives[i]);
 		throttled_fact(facts, &m->drives[i]);

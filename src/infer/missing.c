@@ -36,8 +36,8 @@ static const struct piece pieces[] = {
 		"echo 'info status' | socat - UNIX-CONNECT:MONITOR-SOCKET",
 		{"qmp.query-status", "pasted.hmp-status", "pasted.domstate", "pasted.domstats",
 			"pasted.dominfo"},
-		{"vm-paused", "paused-*", "never-started", "guest-panicked",
-			"vmm-internal-error", "guest-shut-down", "incoming-migration-waits"},
+		{"vm-paused", "paused-*", "never-started", "guest-panicked", "vmm-internal-error",
+			"guest-shut-down", "incoming-migration-waits"},
 		6, 0},
 	{"what makes the vCPUs leave the guest",
 		"perf kvm --host stat record -p {pid} sleep 5 && perf kvm --host stat report",
@@ -64,8 +64,8 @@ static const struct piece pieces[] = {
 		{"host.kmsg"}, {"vmm-internal-error", "guest-triple-fault"}, 1, 5},
 	{"the state of its drives", "virsh qemu-monitor-command {name} --hmp 'info block'",
 		"echo 'info block' | socat - UNIX-CONNECT:MONITOR-SOCKET",
-		{"qmp.query-block", "pasted.hmp-block"},
-		{"paused-*", "vmm-main-loop-blocked"}, 0, 0},
+		{"qmp.query-block", "pasted.hmp-block"}, {"paused-*", "vmm-main-loop-blocked"}, 0,
+		0},
 };
 
 size_t vh_undumped_vcpus(const struct vh_facts *facts)

@@ -217,7 +217,8 @@ void vh_doubt_health_without_storage(struct vh_judgement *j, const struct vh_fac
 	static const enum vh_fact_id silent[] = {VH_FACT_STORAGE_SILENT, VH_FACT_REQUEST_UNANSWERED,
 		VH_FACT_NBD_UNANSWERED, VH_FACT_REQUEST_NOT_TAKEN, VH_FACT_ANSWER_NOT_SEEN};
 	static const enum vh_fact_id failing[] = {VH_FACT_NBD_RECONNECTS, VH_FACT_VIRTIO_BROKEN,
-		VH_FACT_REQUESTS_FAIL, VH_FACT_DRIVE_THROTTLED};
+		VH_FACT_VHOST_USER_GONE, VH_FACT_VHOST_USER_STOPPED, VH_FACT_REQUESTS_FAIL,
+		VH_FACT_DRIVE_THROTTLED};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(silent); i++)
 		if (vh_fact(facts, silent[i])) {

@@ -5,16 +5,28 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *waits = vh_fact(f, VH_FACT_NBD_UNANSWERED);
 
+	const struct vh_fact *stopped = vh_fact(f, VH_FACT_SERVER_STOPPED);
+
 	if (!vh_guest_is_visible(f) || !waits)
 		return;
 	vh_for_all(j, f, VH_STRONG, VH_FACT_NBD_UNANSWERED);
+	/* What is stopped answers nothing, however long one waits. */
+	vh_for_all(j, f, VH_PROOF, VH_FACT_SERVER_STOPPED);
 	vh_weigh_waiting_guest(j, f);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_NBD_RECONNECTS));
-	vh_at_most(j, VH_LIKELY,
-		"a very slow server answers nothing for a second, too: look again, and longer");
+	if (!stopped)
+		vh_at_most(j, VH_LIKELY,
+			"a very slow server answers nothing for a second, too: look again, and "
+			"longer");
 	vh_auto_free char *server = vh_served_by(f, VH_BACKEND_NBD);
 
 	vh_title(j, "the NBD server does not answer: %s", waits->text);
+	if (stopped) {
+		vh_auto_free char *go_on = vh_asprintf("kill -CONT %d", (int)stopped->value);
+
+		vh_next(j, go_on, "let it go on, once it is clear who stopped it, and why: %s",
+			stopped->text);
+	}
 	vh_next(j, "ps -eo pid,stat,wchan:25,args | grep -E '[n]bd|[s]torage-daemon'",
 		"look at the server (%s): stopped (T), waiting for its own storage (D), or on "
 		"another host "

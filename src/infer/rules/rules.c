@@ -53,6 +53,8 @@
 	X(vcpu_waits_for_page)                                                                     \
 	X(vcpu_never_enters)                                                                       \
 	X(guest_fault_loop)                                                                        \
+	X(vhost_user_backend_gone)                                                                 \
+	X(vhost_user_backend_stalled)                                                              \
 	X(storage_does_not_answer)                                                                 \
 	X(storage_fails)                                                                           \
 	X(drive_throttled)                                                                         \

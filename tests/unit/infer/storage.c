@@ -298,6 +298,70 @@ static void a_ring_that_qemu_gave_up(void **state VH_UNUSED)
 	drop(&j);
 }
 
+static void put_server(struct vh_case *c, enum vh_round round, const char *path, char state)
+{
+	vh_auto_free char *text = vh_asprintf(
+		"99 (server) %c 1 99 99 0 -1 4194560 804 0 0 0 0 1 0 0 30 10 3 0 2490573 272764928 "
+		"2267 18446744073709551615 1 1 1 0 0 0 268444224 4096 16387 0 0 0 17 1 0 0 0 0 0 0 "
+		"0 0 0 0 0 0 0\n",
+		state);
+
+	case_text(c, round, "host.server", path, text);
+}
+
+static void a_server_that_is_stopped(void **state VH_UNUSED)
+{
+	struct ring waits = {1, 21, 20, 21, -1}, quiet = {0, 20, 20, 20, -1};
+	struct vh_case *c = ring_stands_still("nbd+unix:/run/a.sock", waits);
+
+	put_server(c, VH_ONCE, "/run/a.sock", 'T');
+	put_server(c, VH_LAST, "/run/a.sock", 'T');
+	EXPECT(c, "nbd-server-stalled", BLOCKED, YES, VH_CERTAIN);
+	/* Stopped for a moment. */
+	c = ring_stands_still("nbd+unix:/run/a.sock", waits);
+	put_server(c, VH_ONCE, "/run/a.sock", 'T');
+	put_server(c, VH_LAST, "/run/a.sock", 'S');
+	EXPECT(c, "nbd-server-stalled", BLOCKED, YES, VH_LIKELY);
+	/* Nobody has noticed. */
+	c = ring_stands_still("nbd+unix:/run/a.sock", quiet);
+	put_server(c, VH_ONCE, "/run/a.sock", 'T');
+	put_server(c, VH_LAST, "/run/a.sock", 'T');
+	EXPECT(c, "guest-idle", IDLE, NO, VH_LIKELY);
+}
+
+static struct vh_case *with_vhost_user(const char *filename)
+{
+	static const char arguments[] = "qemu\0-chardev\0socket,id=vu0,path=/run/v.sock\0-device\0"
+					"vhost-user-fs-pci,tag=a,chardev=vu0";
+	struct vh_case *c = idle("/img/a.raw");
+	vh_auto_free char *chardevs =
+		vh_asprintf("[{\"label\":\"vu\",\"filename\":\"disconnected:unix:/run/"
+			    "x\",\"frontend-open\":true},"
+			    "{\"label\":\"vu0\",\"filename\":\"%s\",\"frontend-open\":true}]",
+			filename);
+
+	case_data(c, VH_ONCE, "proc.cmdline", "", arguments, sizeof(arguments));
+	case_text(c, VH_ASKED, "qmp.query-chardev", "", chardevs);
+	return c;
+}
+
+static void a_vhost_user_backend(void **state VH_UNUSED)
+{
+	struct vh_case *c = with_vhost_user("disconnected:unix:/run/v.sock");
+
+	EXPECT(c, "vhost-user-backend-gone", BLOCKED, YES, VH_CERTAIN);
+	/* Connected; and a character device of another kind that nobody is connected to. */
+	EXPECT(with_vhost_user("unix:"), "guest-idle", IDLE, NO, VH_CERTAIN);
+	c = with_vhost_user("unix:");
+	put_server(c, VH_ONCE, "/run/v.sock", 'T');
+	put_server(c, VH_LAST, "/run/v.sock", 'T');
+	EXPECT(c, "vhost-user-backend-stalled", BLOCKED, YES, VH_LIKELY);
+	c = with_vhost_user("unix:");
+	put_server(c, VH_ONCE, "/run/v.sock", 'S');
+	put_server(c, VH_LAST, "/run/v.sock", 'S');
+	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
+}
+
 static void hostile_rings_are_refused(void **state VH_UNUSED)
 {
 	static const char *const bad[] = {"[]", "{", "{\"vring-num\":0,\"inuse\":1}",
@@ -347,6 +411,8 @@ int main(void)
 		cmocka_unit_test(a_drive_at_its_limit),
 		cmocka_unit_test(which_side_of_the_ring_holds_it),
 		cmocka_unit_test(a_ring_that_qemu_gave_up),
+		cmocka_unit_test(a_server_that_is_stopped),
+		cmocka_unit_test(a_vhost_user_backend),
 		cmocka_unit_test(hostile_rings_are_refused),
 		cmocka_unit_test(a_full_disk_and_another_error),
 	};
