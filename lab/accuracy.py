@@ -144,6 +144,8 @@ def summary(accuracy):
                  "called hung")
     if wanted:
         lines.append(f"{named} of {wanted} other troubles named beside the first")
+    longest = sorted(accuracy.results, key=lambda one: -one.took)[:6]
+    lines.append("longest plays: " + ", ".join(f"{one.name} {one.took:.0f} s" for one in longest))
     if accuracy.second():
         lines.append(f"{len(accuracy.second())} right at the second play, alone: "
                      + ", ".join(one.name for one in accuracy.second()))

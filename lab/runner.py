@@ -127,6 +127,7 @@ class Run:
                     ward.broken(result, done.error)
                 else:
                     result = ward.Result(**done.value)
+                result.took = done.seconds
                 self.results.append(result)
                 if self.given.quick and not result.passed and result.outcome != "skipped" and done.beside:
                     plays.add(self.job(scenario, qemu, result.turn, alone=True))
