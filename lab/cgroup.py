@@ -19,7 +19,7 @@ def mounts():
             found["v2"] = target
         elif kind == "cgroup":
             for name in options.split(","):
-                if name in ("freezer", "cpu"):
+                if name in ("freezer", "cpu", "memory"):
                     found[name] = target
     return found
 
@@ -45,27 +45,44 @@ class Group:
     def add(self, pid):
         self.write("cgroup.procs", pid)
 
+    def child(self, name):
+        """A group below this one."""
+        group = object.__new__(Group)
+        group.path = self.path / name
+        group.path.mkdir()
+        return group
+
+    def throttled(self):
+        """Periods in which its CPU quota ran out."""
+        return int(dict(line.split() for line in self.read("cpu.stat").splitlines())["nr_throttled"])
+
 
 def sweep(tag):
-    """Thaws, empties and removes the groups of tag, whoever made them."""
+    """Thaws, empties and removes the groups of tag, and those below them, whoever made them."""
     for target in set(mounts().values()):
-        group = pathlib.Path(target) / (PREFIX + tag)
-        if not group.exists():
+        top = pathlib.Path(target) / (PREFIX + tag)
+        if not top.exists():
             continue
-        for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
-            if (group / name).exists():
-                (group / name).write_text(thawed)
-        deadline = time.monotonic() + 10
-        while read(group / "cgroup.procs").split() and time.monotonic() < deadline:
-            for pid in read(group / "cgroup.procs").split():
-                try:
-                    os.kill(int(pid), signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            time.sleep(0.01)
-        while time.monotonic() < deadline:  # the last task may still be on its way out
+        below = [path for path in top.rglob("*") if path.is_dir()]
+        for group in sorted(below, reverse=True) + [top]:
+            remove(group)
+
+
+def remove(group):
+    for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+        if (group / name).exists():
+            (group / name).write_text(thawed)
+    deadline = time.monotonic() + 10
+    while read(group / "cgroup.procs").split() and time.monotonic() < deadline:
+        for pid in read(group / "cgroup.procs").split():
             try:
-                group.rmdir()
-                break
-            except OSError:
-                time.sleep(0.01)
+                os.kill(int(pid), signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.01)
+    while time.monotonic() < deadline:  # the last task may still be on its way out
+        try:
+            group.rmdir()
+            break
+        except OSError:
+            time.sleep(0.01)

@@ -102,6 +102,7 @@ NEEDS = {
     "freezer-v1": lambda: unless(cgroup.writable("freezer"), "no cgroup v1 freezer to write to"),
     "cgroup-v2": lambda: unless(cgroup.writable("v2"), "no cgroup v2 to write to"),
     "cpu-v1": lambda: unless(cgroup.writable("cpu"), "no cgroup v1 cpu controller to write to"),
+    "memory-v1": lambda: unless(cgroup.writable("memory"), "no cgroup v1 memory controller to write to"),
     "autogroup": autogroup_missing,
     "spare-cpu": two_cpus_missing,
     "ovmf": lambda: unless(os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"), "no ovmf package"),

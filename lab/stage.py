@@ -225,8 +225,11 @@ class Stage:
                 thread.startswith("CPU 0/") for thread in process.threads(vm.pid).values()), 30)
         return vm
 
+    def group(self, kind):
+        return cgroup.Group(kind, self.tag)
+
     def freezer(self, kind, vm):
-        group = cgroup.Group(kind, self.tag)
+        group = self.group(kind)
         group.add(vm.pid)
         return group
 

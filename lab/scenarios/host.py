@@ -3,8 +3,10 @@
 import os
 import pathlib
 import signal
+import time
 
 import process
+from guests import guest
 from scenario import Expect, Scenario
 
 STOPPED = Expect("process-stopped", "stopped", True)
@@ -12,6 +14,10 @@ TRACED = Expect("process-traced", "stopped", True)
 FROZEN = Expect("cgroup-frozen", "stopped", True)
 QUOTA = Expect("cpu-quota", "starved", True)
 STARVED = Expect("cpu-starved", "starved", True)
+REALTIME = Expect("cpu-starved-by-realtime", "starved", True)
+LOW_PRIORITY = Expect("cpu-low-priority", "starved", True)
+TOGETHER = Expect("cpu-pinned-together", "starved", True)
+OVERCOMMITTED = Expect("host-overcommitted", "starved", True)
 
 
 def sigstop(stage):
@@ -76,16 +82,18 @@ def pinned(stage):
     return vm
 
 
-def until_starved(stage, vm):
-    """Until the vCPU waits at least nine times as long for the CPU as it runs."""
-    last = [process.run_ns(vm.pid, vm.vcpu())]
+def until_starved(stage, vm, cpu=0):
+    """Until the vCPU, which always wants to run, ran less than a seventh of the time, in three looks in turn:
+    the host gives a starved thread its time in bursts. (The kernel counts a wait when it is over: that tells
+    nothing here.)"""
+    tid, looks = vm.vcpu(cpu), []
 
     def starved():
-        now = process.run_ns(vm.pid, vm.vcpu())
-        ran, waited = (after - before for after, before in zip(now, last[0]))
-        last[0] = now
-        return waited > 0.3e9 and waited > 9 * ran
-    stage.until("the vCPU hardly runs", starved, 30, 0.5)
+        looks.append((time.monotonic(), process.run_ns(vm.pid, tid)[0]))
+        shares = [(ran - before) / 1e9 / (now - then)
+                  for (then, before), (now, ran) in zip(looks[-4:], looks[-4:][1:])]
+        return len(shares) == 3 and max(shares) < 0.14 and process.state(vm.pid, tid) == "R"
+    stage.until("the vCPU hardly runs", starved, 60, 0.7)
 
 
 def realtime_hog(stage):
@@ -106,6 +114,105 @@ def nice_19(stage):
     return vm
 
 
+def low_weight(stage):
+    vm = pinned(stage)
+    group = stage.freezer("cpu", vm)
+    group.write("cpu.shares", 2)
+    stage.helper("hog", last_cpu())
+    until_starved(stage, vm)
+    return vm
+
+
+def sched_idle(stage):
+    vm = pinned(stage)
+    for tid in process.threads(vm.pid):
+        os.sched_setscheduler(tid, os.SCHED_IDLE, os.sched_param(0))
+    # In a session of its own it would share by halves all the same.
+    stage.freezer("cpu", vm).add(stage.helper("hog", last_cpu()).pid)
+    until_starved(stage, vm)
+    return vm
+
+
+def strong_rival(stage):
+    """Nothing is low about the VM: the rival's priority is high."""
+    vm = pinned(stage)
+    hog = stage.helper("hog", last_cpu())
+    pathlib.Path(f"/proc/{hog.pid}/autogroup").write_text("-20")
+    until_starved(stage, vm)
+    return vm
+
+
+def tied_together(stage):
+    vm = stage.qemu(rom="busy-smp", smp=16, setup=lambda: os.sched_setaffinity(0, {last_cpu()}))
+    stage.until("all vCPUs were started", lambda: sum(
+        name.startswith("CPU ") and process.state(vm.pid, tid) == "R" and process.run_ns(vm.pid, tid)[0] > 0.1e9
+        for tid, name in process.threads(vm.pid).items()) == 16, 60)
+    until_starved(stage, vm, 3)
+    return vm
+
+
+def other_vms(stage, count, setup=None):
+    """Busy VMs beside the one that is looked at: bare processes, with no monitor and nothing to wait for."""
+    return [stage.spawn([*stage.qemu_build.command, "-name", f"lab-other-{number},debug-threads=on",
+                         "-machine", "pc", "-accel", "kvm", "-m", "2", "-nodefaults", "-display", "none",
+                         "-bios", guest("busy")],
+                        log="others.log", setup=setup, environment=stage.qemu_build.environment)
+            for number in range(count)]
+
+
+def tied_with_others(stage):
+    vm = pinned(stage)
+    other_vms(stage, 12, lambda: os.sched_setaffinity(0, {last_cpu()}))
+    until_starved(stage, vm)
+    return vm
+
+
+def overcommitted(stage):
+    vm = stage.qemu(rom="busy")
+    vm.until_runs()
+    other_vms(stage, 13 * len(os.sched_getaffinity(0)))
+    until_starved(stage, vm)
+    return vm
+
+
+def quota_above(stage):
+    """The quota is on the cgroup above the VM's, as Kubernetes and systemd slices have it."""
+    vm = stage.qemu(rom="busy")
+    vm.until_runs()
+    above = stage.group("cpu")
+    below = above.child("vm")
+    below.add(vm.pid)
+    above.write("cpu.cfs_period_us", 100000)
+    above.write("cpu.cfs_quota_us", 1000)
+    stage.until("throttled three times", lambda: above.throttled() > 2)
+    return vm
+
+
+def job(stage, number):
+    """Stopped as job control stops it. The kernel does so only where a parent in the same session could
+    let it go on: setup gives its process group such a member."""
+    def member():
+        if os.fork():
+            return
+        os.closerange(0, 4096)  # the one who started it waits for the end of a pipe
+        process.die_with_parent()
+        group = os.getppid()
+        os.setpgid(0, 0)
+        if os.fork() == 0:
+            process.die_with_parent()
+            os.setpgid(0, group)
+        signal.pause()
+    vm = stage.qemu(rom="idle", setup=member)
+    vm.until_halted()
+    os.kill(vm.pid, number)
+    vm.until_state("T")
+    return vm
+
+
+def background_job(stage):
+    return job(stage, signal.SIGTTOU)
+
+
 SCENARIOS = [
     Scenario("sigstop", "SIGSTOP", STOPPED, sigstop, asks=False, passive=True),
     Scenario("sigstop-tcg", "the same under TCG", STOPPED, sigstop, accel="tcg", asks=False,
@@ -121,8 +228,24 @@ SCENARIOS = [
              needs=("cgroup-v2",), passive=True),
     Scenario("quota", "CPU quota of 1 %", QUOTA, quota, needs=("cpu-v1",), passive=True,
              asks=False),
-    Scenario("realtime-hog", "a real-time thread takes the vCPU's CPU", STARVED, realtime_hog,
+    Scenario("quota-above", "CPU quota of 1 % on the cgroup above", QUOTA, quota_above,
+             needs=("cpu-v1",), passive=True, asks=False, load=0.1),
+    Scenario("background-job", "stopped by SIGTTOU, as in the background of a terminal", STOPPED,
+             background_job, asks=False, passive=True, load=0),
+    Scenario("realtime-hog", "a real-time thread takes the vCPU's CPU", REALTIME, realtime_hog,
              needs=("spare-cpu",), passive=True, alone=True),
-    Scenario("nice-19", "the lowest priority, and a rival on the same CPU", STARVED, nice_19,
+    Scenario("nice-19", "the lowest priority, and a rival on the same CPU", LOW_PRIORITY, nice_19,
              needs=("autogroup", "spare-cpu"), passive=True),
+    Scenario("low-weight", "a cgroup of the least cpu.shares, and a rival on the same CPU",
+             LOW_PRIORITY, low_weight, needs=("cpu-v1", "spare-cpu"), passive=True),
+    Scenario("sched-idle", "SCHED_IDLE, and a rival on the same CPU", LOW_PRIORITY, sched_idle,
+             needs=("cpu-v1", "spare-cpu"), passive=True, alone=True),
+    Scenario("strong-rival", "one rival of the highest nice value takes the vCPU's CPU", STARVED,
+             strong_rival, needs=("autogroup", "spare-cpu"), passive=True, alone=True),
+    Scenario("tied-together", "16 busy vCPUs may use one CPU only", TOGETHER, tied_together,
+             needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
+    Scenario("tied-with-others", "the vCPUs of 13 VMs may use one CPU only", TOGETHER, tied_with_others,
+             needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
+    Scenario("overcommitted", "13 busy VMs for each CPU of the host", OVERCOMMITTED, overcommitted,
+             needs=("root",), accel="kvm", passive=True, alone=True),
 ]

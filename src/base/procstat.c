@@ -57,6 +57,7 @@ bool vh_procstat_parse(struct vh_str text, struct vh_procstat *out)
 	p.rt_priority = number[40];
 	p.policy = number[41];
 	p.guest_ticks = number[43];
+	p.exit_code = number[52];
 	*out = p;
 	return true;
 }

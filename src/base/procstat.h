@@ -25,6 +25,8 @@ struct vh_procstat {
 	int64_t cpu; /* the CPU that it ran on last; -1 unknown */
 	uint64_t rt_priority;
 	uint64_t policy; /* SCHED_* of linux/sched.h */
+	/* Of a stopped one the signal that stopped it (Linux 5.17; 0 unknown, or not permitted). */
+	uint64_t exit_code;
 };
 bool vh_procstat_parse(struct vh_str text, struct vh_procstat *out);
 

@@ -5,6 +5,7 @@
 #include "collect/passive.h"
 
 #define MODULES_CAP 65536
+#define STAT_CAP    (1024 * 1024)
 
 /* /proc/sys/kernel has all of uname(2), and can be captured; `arch` only since Linux 6.1. */
 static void add_uname(struct vh_host *host, struct vh_case *c)
@@ -90,6 +91,28 @@ static void collect_once(struct vh_host *host, struct vh_case *c)
 	add_kvm_parameters(host, c);
 }
 
+/* The counters of the CPUs: on a large host the lines of interrupts behind them are longer by far.
+ */
+static void add_stat(struct vh_host *host, struct vh_case *c, enum vh_round round)
+{
+	vh_auto_reading struct vh_reading r = {0};
+	vh_auto_buf struct vh_buf kept = {0};
+	struct vh_str line;
+
+	vh_host_read(host, STAT_CAP, &r, "/proc/stat");
+	struct vh_str rest = {r.data, r.size};
+
+	while (vh_next_line(&rest, &line))
+		if (vh_str_starts(line, "cpu") || vh_str_starts(line, "procs_")) {
+			vh_buf_add(&kept, line.s, line.n);
+			vh_buf_putc(&kept, '\n');
+		}
+	struct vh_evidence *e = vh_case_add_reading(c, round, "host.stat", "", "/proc/stat", &r);
+
+	if (vh_status_has_data(e->status))
+		vh_evidence_set_data(e, kept.data, kept.len);
+}
+
 static void collect(struct vh_host *host, struct vh_case *c, enum vh_round round)
 {
 	vh_auto_batch struct vh_batch batch = {0};
@@ -102,8 +125,11 @@ static void collect(struct vh_host *host, struct vh_case *c, enum vh_round round
 	vh_batch_add(&batch, "host.pressure.cpu", "", 1024, "/proc/pressure/cpu");
 	vh_batch_add(&batch, "host.pressure.memory", "", 1024, "/proc/pressure/memory");
 	vh_batch_add(&batch, "host.pressure.io", "", 1024, "/proc/pressure/io");
+	vh_batch_add(&batch, "host.vmstat", "", 65536, "/proc/vmstat");
+	vh_batch_add(&batch, "host.meminfo", "", 16384, "/proc/meminfo");
 	vh_batch_read(host, &batch);
 	vh_batch_to_case(&batch, c, round);
+	add_stat(host, c, round);
 }
 
 const struct vh_collector vh_collect_hostview = {

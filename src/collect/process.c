@@ -111,6 +111,25 @@ static void add_unix(struct vh_host *host, struct vh_case *c, int pid, struct vh
 	vh_case_add_reading(c, VH_ONCE, "proc.unix", "", where, &r);
 }
 
+/* Who traces it: the first tracer that its threads name. */
+static void add_tracer(struct vh_host *host, struct vh_case *c)
+{
+	struct vh_str value;
+	uint64_t pid = 0;
+
+	vh_case_foreach (c, e) {
+		if (e->round != VH_FIRST || strcmp(e->source, "task.status") ||
+			!vh_status_field(vh_evidence_text(e), "TracerPid", &value) ||
+			!vh_parse_u64(value, 10, &pid) || !pid || pid > INT32_MAX)
+			continue;
+		vh_auto_free char *subject = vh_asprintf("pid:%d", (int)pid);
+		vh_auto_free char *path = vh_asprintf("/proc/%d/comm", (int)pid);
+
+		vh_collect_file(host, c, VH_ONCE, "proc.tracer", subject, path);
+		return;
+	}
+}
+
 static void collect_once(struct vh_host *host, struct vh_case *c)
 {
 	int pid = (int)c->vm->id.pid;
@@ -125,6 +144,7 @@ static void collect_once(struct vh_host *host, struct vh_case *c)
 	vh_batch_read(host, &batch);
 	vh_batch_to_case(&batch, c, VH_ONCE);
 	add_oom(host, c, pid);
+	add_tracer(host, c);
 	vh_host_list_links(host, FD_MAX, &r, "%s", fd);
 	struct vh_evidence *e = vh_case_add_reading(c, VH_ONCE, "proc.fd", "", fd, &r);
 

@@ -84,7 +84,17 @@ static void decode_frozen(const struct vh_decoder *d, struct vh_cgroup_view *g)
 	}
 }
 
-static void note_quota(struct vh_cgroup_view *g, struct vh_str quota, struct vh_str period)
+/* The directory of a group of which evidence was read; its name where that is not told. */
+static char *group_path(const struct vh_decoder *d, const char *subject)
+{
+	struct vh_str path = vh_str_trim(vh_seek_text(&d->in, "cgroup.path", subject, VH_N_ROUND));
+	vh_auto_free char *raw = path.n && path.n < 4096 ? vh_str_dup(path) : vh_strdup(subject);
+
+	return vh_escaped(raw);
+}
+
+static void note_quota(const struct vh_decoder *d, struct vh_cgroup_view *g, const char *subject,
+	struct vh_str quota, struct vh_str period)
 {
 	int64_t q, p;
 
@@ -94,8 +104,12 @@ static void note_quota(struct vh_cgroup_view *g, struct vh_str quota, struct vh_
 		return;
 	double cpus = (double)q / (double)p;
 
-	if (!g->has_quota || cpus < g->quota_cpus)
+	if (!g->has_quota || cpus < g->quota_cpus) {
+		vh_auto_free char *path = group_path(d, subject);
+
 		g->quota_cpus = cpus;
+		vh_replace(&g->quota_group, path);
+	}
 	g->has_quota = true;
 }
 
@@ -108,10 +122,10 @@ static void decode_quota(const struct vh_decoder *d, struct vh_cgroup_view *g)
 		struct vh_str rest = f.last, quota, period;
 
 		if (vh_next_word(&rest, &quota) && vh_next_word(&rest, &period))
-			note_quota(g, quota, period); /* "max" is no number */
+			note_quota(d, g, f.subject, quota, period); /* "max" is no number */
 	}
-	for_each_file(d, "cgroup.cpu.cfs_quota_us", f) note_quota(
-		g, f.last, vh_seek_window(&d->in, "cgroup.cpu.cfs_period_us", f.subject));
+	for_each_file(d, "cgroup.cpu.cfs_quota_us", f) note_quota(d, g, f.subject, f.last,
+		vh_seek_window(&d->in, "cgroup.cpu.cfs_period_us", f.subject));
 	/* Of the group that was throttled most: the others' periods say nothing of it. */
 	for_each_file(d, "cgroup.cpu.stat", f)
 	{
@@ -129,6 +143,46 @@ static void decode_quota(const struct vh_decoder *d, struct vh_cgroup_view *g)
 				ns + (us < UINT32_MAX ? us * 1000 : 0), (uint64_t)INT64_MAX);
 		}
 		g->has_throttle = true;
+	}
+}
+
+/* Defaults of cpu.weight (v2) and cpu.shares (v1). */
+#define WEIGHT_DEFAULT 100.0
+#define SHARES_DEFAULT 1024.0
+/* What cpu.idle makes of a weight: that of SCHED_IDLE, 3 of 1024 (kernel/sched/sched.h). */
+#define WEIGHT_IDLE (3 / 1024.0)
+
+static void note_weight(
+	const struct vh_decoder *d, struct vh_cgroup_view *g, const char *subject, double weight)
+{
+	vh_auto_free char *path = group_path(d, subject);
+
+	if (!isnan(g->weight) && weight >= g->weight)
+		return;
+	g->weight = weight;
+	vh_replace(&g->weight_group, path);
+}
+
+/* Each level of groups shares what the one above it got: the least weight on the way tells most. */
+static void decode_weight(const struct vh_decoder *d, struct vh_cgroup_view *g)
+{
+	struct file f;
+	uint64_t value;
+
+	for_each_file(d, "cgroup.cpu.weight", f)
+	{
+		if (vh_parse_u64(vh_str_trim(f.last), 10, &value) && value)
+			note_weight(d, g, f.subject, (double)value / WEIGHT_DEFAULT);
+	}
+	for_each_file(d, "cgroup.cpu.shares", f)
+	{
+		if (vh_parse_u64(vh_str_trim(f.last), 10, &value) && value)
+			note_weight(d, g, f.subject, (double)value / SHARES_DEFAULT);
+	}
+	for_each_file(d, "cgroup.cpu.idle", f)
+	{
+		if (vh_parse_u64(vh_str_trim(f.last), 10, &value) && value)
+			note_weight(d, g, f.subject, WEIGHT_IDLE);
 	}
 }
 
@@ -163,12 +217,23 @@ static void decode_memory(const struct vh_decoder *d, struct vh_cgroup_view *g)
 {
 	const char *v2 = tightest_memory(d, g, "cgroup.memory.max", "cgroup.memory.current");
 	int64_t before = g->memory_limit_bytes;
+	const char *high = tightest_memory(d, g, "cgroup.memory.high", "cgroup.memory.current");
+
+	if (high && g->memory_limit_bytes != before) {
+		v2 = high;
+		g->memory_limit_is_high = true;
+	}
+	before = g->memory_limit_bytes;
 	const char *v1 = tightest_memory(
 		d, g, "cgroup.memory.limit_in_bytes", "cgroup.memory.usage_in_bytes");
 	struct file f;
 	uint64_t value;
 
-	if (v1 && (!v2 || g->memory_limit_bytes != before))
+	bool is_v1 = v1 && (!v2 || g->memory_limit_bytes != before);
+
+	if (g->memory_limit_bytes >= 0)
+		g->memory_group = group_path(d, is_v1 ? v1 : v2);
+	if (is_v1)
 		limit_of(vh_seek_window(&d->in, "cgroup.memory.usage_in_bytes", v1),
 			&g->memory_bytes);
 	else if (v2)
@@ -177,7 +242,8 @@ static void decode_memory(const struct vh_decoder *d, struct vh_cgroup_view *g)
 	{
 		if (f.has_both)
 			g->memory_max_events = VH_MAX(g->memory_max_events,
-				(int64_t)VH_MIN(growth(&f, "max"), (uint64_t)INT64_MAX));
+				(int64_t)VH_MIN(VH_MAX(growth(&f, "max"), growth(&f, "high")),
+					(uint64_t)INT64_MAX));
 		if (vh_keyed_u64(f.last, "oom_kill", &value) && value <= INT64_MAX)
 			g->oom_kills = VH_MAX(g->oom_kills, (int64_t)value);
 	}
@@ -269,12 +335,14 @@ void vh_decode_cgroup(struct vh_decoder *d)
 
 	*g = (struct vh_cgroup_view){.frozen = -1,
 		.quota_cpus = NAN,
+		.weight = NAN,
 		.memory_limit_bytes = -1,
 		.memory_bytes = -1,
 		.memory_max_events = -1,
 		.oom_kills = -1};
 	decode_frozen(d, g);
 	decode_quota(d, g);
+	decode_weight(d, g);
 	decode_memory(d, g);
 	g->cpu_pressure_avg10 = pressure(d, "cgroup.cpu.pressure", own);
 	g->memory_pressure_avg10 = pressure(d, "cgroup.memory.pressure", own);

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "decode/model.h"
+#include "decode/cpuset.h"
 
 /* A case may come from anybody: more than these are ignored. */
 #define VH_MAX_THREADS  4096
@@ -75,6 +75,7 @@ void vh_decode_servers(struct vh_decoder *d);    /* after chardevs */
 void vh_decode_virtqueues(struct vh_decoder *d); /* after drives */
 void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);
+void vh_decode_host_load(struct vh_decoder *d); /* after threads and host */
 void vh_decode_logs(struct vh_decoder *d);
 void vh_decode_screen(struct vh_decoder *d);      /* after logs: adds hits */
 void vh_decode_guest_kernel(struct vh_decoder *d); /* after logs and screen */
@@ -104,15 +105,6 @@ static inline double vh_seconds(int64_t from_ns, int64_t to_ns)
 
 /* A number behind a prefix: ("vcpu:", "vcpu:12") is 12. */
 bool vh_subject_number(const char *prefix, const char *subject, uint64_t *value);
-/* "0-3,8" as CPU numbers. */
-struct vh_cpu_set {
-	uint8_t bits[1024]; /* 8192 CPUs: CONFIG_NR_CPUS at its largest */
-};
-bool vh_cpu_set_parse(struct vh_str list, struct vh_cpu_set *set);
-void vh_cpu_set_add(struct vh_cpu_set *set, int64_t cpu);
-bool vh_cpu_set_has(const struct vh_cpu_set *set, int64_t cpu);
-int vh_cpu_set_count(const struct vh_cpu_set *set);
-
 /* logpatterns.c: what vmhang recognises in logs. */
 struct vh_log_pattern {
 	const char *id;

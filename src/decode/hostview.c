@@ -69,8 +69,7 @@ static double share(
 	return VH_MIN(value, 1.0);
 }
 
-/* The CPUs where vCPUs may run; those they ran on last where the affinity was not told. */
-static bool vcpu_cpus(const struct vh_model *m, struct vh_cpu_set *set)
+bool vh_vcpu_cpus(const struct vh_model *m, struct vh_cpu_set *set)
 {
 	bool any = false;
 
@@ -84,6 +83,28 @@ static bool vcpu_cpus(const struct vh_model *m, struct vh_cpu_set *set)
 		any = true;
 	}
 	return any;
+}
+
+/* Whoever got more than a sliver: on a crowded host nobody gets much. */
+#define CROWD_SHARE 0.005
+
+static void count_crowd(
+	struct vh_host_view *h, const struct line *b, double run_share, uint64_t *last_vm)
+{
+	struct vh_crowd *crowd = &h->crowd;
+	vh_auto_free char *name = vh_str_dup((struct vh_str){b->name.s, VH_MIN(b->name.n, 128)});
+	uint64_t index;
+
+	if (!(run_share > CROWD_SHARE))
+		return;
+	crowd->threads++;
+	crowd->share += run_share;
+	if (!vh_vcpu_name(name, &index))
+		return;
+	crowd->vcpus++;
+	/* The rows are sorted by thread: those of one VM stand together but for reused ids. */
+	crowd->vms += *last_vm != b->pid;
+	*last_vm = b->pid;
 }
 
 static void add_rival(struct vh_host_view *h, const struct line *b, double run_share)
@@ -103,6 +124,12 @@ static void add_rival(struct vh_host_view *h, const struct line *b, double run_s
 	};
 }
 
+bool vh_rival_is_realtime(const struct vh_rival *r)
+{
+	return vh_streq(r->policy, "FIFO") || vh_streq(r->policy, "RR") ||
+	       vh_streq(r->policy, "DEADLINE");
+}
+
 static bool is_real_time(uint64_t policy)
 {
 	return policy == 1 || policy == 2 || policy == 6;
@@ -115,8 +142,9 @@ static void decode_rivals(struct vh_decoder *d)
 	const struct vh_found *b = vh_seek_data(&d->in, "host.rivals", "", VH_LAST);
 	struct vh_cpu_set cpus = {{0}};
 	size_t n_first, n_last;
+	uint64_t last_vm = 0;
 
-	if (!a || !b || !vcpu_cpus(d->m, &cpus))
+	if (!a || !b || !vh_vcpu_cpus(d->m, &cpus))
 		return;
 	double seconds = vh_seconds(a->e->at_ns, b->e->at_ns);
 	vh_auto_free struct line *first = parse_lines(vh_evidence_text(a->e), &n_first);
@@ -129,8 +157,10 @@ static void decode_rivals(struct vh_decoder *d)
 			n_first ? bsearch(&last[i], first, n_first, sizeof(*first), by_tid) : NULL;
 		double s = before ? share(d, before, &last[i], seconds) : NAN;
 
-		if (s > (is_real_time(last[i].policy) ? RT_SHARE : OTHER_SHARE) &&
-			vh_cpu_set_has(&cpus, last[i].cpu))
+		if (!vh_cpu_set_has(&cpus, last[i].cpu))
+			continue;
+		count_crowd(h, &last[i], s, &last_vm);
+		if (s > (is_real_time(last[i].policy) ? RT_SHARE : OTHER_SHARE))
 			add_rival(h, &last[i], s);
 	}
 }

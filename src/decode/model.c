@@ -60,6 +60,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_virtqueues(&d);
 	vh_decode_process(&d);
 	vh_decode_host(&d);
+	vh_decode_host_load(&d);
 	vh_decode_logs(&d);
 	vh_decode_screen(&d);
 	vh_decode_guest_kernel(&d);
@@ -149,6 +150,10 @@ void vh_model_free(struct vh_model *m)
 	lists_free(m);
 	free(m->cgroup.path);
 	free(m->cgroup.frozen_group);
+	free(m->cgroup.quota_group);
+	free(m->cgroup.weight_group);
+	free(m->cgroup.memory_group);
+	free(m->process.tracer_name);
 	free(m->screen.text);
 	vh_guest_kernel_free(&m->guest_kernel);
 	free(m->conf.object);

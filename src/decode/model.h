@@ -284,14 +284,20 @@ struct vh_cgroup_view {
 	char *frozen_group; /* in whose files that was read: "v2:/a", "freezer:/a"; or NULL */
 	bool has_quota;
 	double quota_cpus;           /* cpu.max as CPUs; NAN unlimited/unknown */
+	char *quota_group;           /* the group with it, as a path; or NULL */
 	bool has_throttle;           /* two samples of cpu.stat */
 	uint64_t periods, throttled; /* grown over the window */
 	int64_t throttled_ns;        /* ditto */
-	int64_t memory_limit_bytes;  /* -1 none or unknown */
-	int64_t memory_bytes;        /* -1 unknown */
-	int64_t memory_max_events;   /* grown over the window: memory.events max, v1 failcnt; -1
-					unknown */
-	int64_t oom_kills;           /* total; -1 unknown */
+	double weight; /* of CPU time against others: the least of its groups, 1 the default; NAN
+			  unknown */
+	char *weight_group;         /* the group with it, as a path; or NULL */
+	int64_t memory_limit_bytes; /* -1 none or unknown */
+	char *memory_group;         /* the group with that limit, as a path; or NULL */
+	bool memory_limit_is_high;  /* it is memory.high: it slows, and never kills */
+	int64_t memory_bytes;       /* -1 unknown */
+	int64_t memory_max_events;  /* grown over the window: memory.events max, v1 failcnt; -1
+				       unknown */
+	int64_t oom_kills;          /* total; -1 unknown */
 	double cpu_pressure_avg10, memory_pressure_avg10,
 		io_pressure_avg10; /* "some"; NAN unknown */
 };
@@ -304,12 +310,31 @@ struct vh_rival { /* a thread of the host that competes for a vCPU's CPU */
 	double run_share; /* over the window; NAN unknown */
 };
 
+bool vh_rival_is_realtime(const struct vh_rival *r);
+
 struct vh_host_view {
 	double cpu_pressure_avg10; /* NAN unknown */
 	int cpus;                  /* online; 0 unknown */
 	int kernel[2];             /* major, minor of its kernel; -1 unknown */
 	struct vh_rival *rivals;
 	size_t n_rivals;
+	/* Threads of others that ran on the vCPUs' CPUs in the window, however little each of them
+	 * got; those of them that are vCPUs, and of how many other VMs. */
+	struct vh_crowd {
+		size_t threads, vcpus, vms;
+		double share; /* CPUs that they used in all */
+	} crowd;
+	int64_t running; /* threads that wanted a CPU, the least of both looks; -1 unknown */
+	/* Shares of the time of the CPUs that vCPUs may use, over the window; NAN unknown. */
+	double steal_share, irq_share, idle_share;
+	struct vh_host_memory {
+		int64_t total_bytes, available_bytes, swap_total_bytes, swap_free_bytes, huge_total,
+			huge_free;     /* pages; all -1 unknown */
+		double pressure_avg10; /* "some"; NAN unknown */
+		/* A second, over the window; NAN unknown. */
+		double swap_ins, swap_outs, direct_reclaims, major_faults, numa_faults,
+			numa_migrations;
+	} memory;
 };
 
 enum vh_log_kind { VH_LOG_QEMU, VH_LOG_SERIAL, VH_LOG_HOST_KERNEL, VH_N_LOG_KIND };
@@ -342,9 +367,11 @@ struct vh_screen {
 
 struct vh_process_view {
 	bool seen;
-	bool died;    /* it ended (or became another process) during the observation */
-	char state;   /* of the main thread at the last look */
-	pid_t tracer; /* of any thread, 0 none */
+	bool died;         /* it ended (or became another process) during the observation */
+	char state;        /* of the main thread at the last look */
+	pid_t tracer;      /* of any thread, 0 none */
+	char *tracer_name; /* its name; NULL not told */
+	int stop_signal;   /* that stopped it; 0 unknown, or it is not stopped */
 	int oom_score, oom_score_adj;  /* -1001 unknown */
 	int64_t rss_bytes, swap_bytes; /* -1 unknown */
 	double major_faults_per_s;     /* NAN unknown */

@@ -79,6 +79,24 @@ static bool ended(const struct vh_decoder *d, const struct vh_thread *main)
 	return (s->stat.state == 'Z' || s->stat.state == 'X') && is_alone(d->m, main);
 }
 
+/* Who traces it, as proc.tracer names it. */
+static char *tracer_name(const struct vh_decoder *d, pid_t tracer)
+{
+	vh_auto_free char *subject = vh_asprintf("pid:%d", (int)tracer);
+	struct vh_str name = vh_str_trim(vh_seek_text(&d->in, "proc.tracer", subject, VH_N_ROUND));
+	vh_auto_free char *raw = vh_str_dup((struct vh_str){name.s, VH_MIN(name.n, 64)});
+
+	return name.n ? vh_escaped(raw) : NULL;
+}
+
+/* The kernel shows it in the place of an exit code (signal.h: at most 64). */
+static int stop_signal(const struct vh_thread *main)
+{
+	const struct vh_thread_sample *s = main ? newest_sample(main) : NULL;
+
+	return s && s->stat.state == 'T' && s->stat.exit_code <= 64 ? (int)s->stat.exit_code : 0;
+}
+
 static bool holds_userfaultfd(struct vh_str fds)
 {
 	return vh_str_find(fds, "anon_inode:[userfaultfd]") >= 0;
@@ -116,6 +134,7 @@ void vh_decode_process(struct vh_decoder *d)
 	p->age_ns = age_ns(d);
 	p->autogroup_nice = autogroup_nice(vh_seek_text(&d->in, "proc.autogroup", "", VH_N_ROUND));
 	p->has_userfaultfd = holds_userfaultfd(vh_seek_text(&d->in, "proc.fd", "", VH_N_ROUND));
+	p->stop_signal = stop_signal(main);
 	p->major_faults_per_s = NAN;
 	for (size_t i = 0; i < d->m->n_threads; i++) {
 		const struct vh_thread *t = d->m->threads[i];
@@ -127,4 +146,6 @@ void vh_decode_process(struct vh_decoder *d)
 				t->major_faults_per_s +
 				(isnan(p->major_faults_per_s) ? 0 : p->major_faults_per_s);
 	}
+	if (p->tracer)
+		p->tracer_name = tracer_name(d, p->tracer);
 }

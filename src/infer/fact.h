@@ -17,6 +17,9 @@ enum vh_fact_id {
 const char *vh_fact_name(enum vh_fact_id id);    /* "vcpu-busy" */
 const char *vh_fact_meaning(enum vh_fact_id id); /* what the fact states in general */
 
+/* What VH_FACT_LOW_PRIORITY rests on: its value. */
+enum vh_low_priority { VH_LOW_NICE, VH_LOW_AUTOGROUP, VH_LOW_WEIGHT, VH_LOW_IDLE_POLICY };
+
 struct vh_fact {
 	enum vh_fact_id id;
 	int vcpu;         /* the vCPU it is about, -1 for none */
@@ -41,6 +44,9 @@ const struct vh_fact *vh_fact(const struct vh_facts *facts, enum vh_fact_id id);
 const struct vh_fact *vh_fact_of(const struct vh_facts *facts, enum vh_fact_id id, int vcpu);
 /* How many vCPUs it holds for. */
 size_t vh_fact_count(const struct vh_facts *facts, enum vh_fact_id id);
+
+/* "SIGTTOU"; "a signal" where none of those that stop a process is known. */
+const char *vh_stop_signal_name(int number);
 
 /* For the builders in facts_*.c: adds a fact and returns it. */
 struct vh_fact *vh_fact_add(struct vh_facts *facts, enum vh_fact_id id, int vcpu, double value,

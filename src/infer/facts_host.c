@@ -2,6 +2,7 @@
 /* Facts of the process and of what the host does to it. */
 #include "infer/facts_build.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #include "base/units.h"
@@ -10,9 +11,6 @@
 #define PRESSURE_MIN 10.0
 /* A period in which the quota ran out costs the rest of it; from this share on it hurts. */
 #define THROTTLED_MIN 0.3
-/* nice values from here on get at most a fifth of the weight of nice 0 (kernel/sched/core.c
- * sched_prio_to_weight: 1024 at 0, 215 at 7). */
-#define NICE_LOW 7
 
 struct vh_subject vh_subject_tid(pid_t tid)
 {
@@ -58,14 +56,33 @@ static void tracer_fact(struct vh_facts *facts, const struct vh_thread *t, pid_t
 			     : t->role == VH_ROLE_MAIN ? VH_FACT_MAIN_TRACED
 			     : t->role == VH_ROLE_VCPU ? VH_FACT_VCPU_TRACED
 						       : VH_FACT_THREAD_TRACED;
-	vh_auto_free char *tracer =
-		by ? vh_asprintf("process %d", (int)by) : vh_strdup("a debugger");
+	const char *name = facts->model->process.tracer_name;
+	vh_auto_free char *tracer = by && name ? vh_asprintf("process %d (%s)", (int)by, name)
+				    : by       ? vh_asprintf("process %d", (int)by)
+					       : vh_strdup("a debugger");
 	struct vh_fact *f = vh_fact_add(facts, id, t->vcpu, by,
 		"thread %d (%s) is %s by %s (ptrace)%s", (int)t->tid, t->name,
 		held ? "held" : "followed", tracer, held ? "" : ", but goes on");
 
 	vh_fact_ground(facts, f, "task.stat", vh_subject_tid(t->tid).s);
 	vh_fact_ground(facts, f, "task.status", vh_subject_tid(t->tid).s);
+	vh_fact_ground(facts, f, "proc.tracer", NULL);
+}
+
+const char *vh_stop_signal_name(int number)
+{
+	switch (number) {
+	case SIGSTOP:
+		return "SIGSTOP";
+	case SIGTSTP:
+		return "SIGTSTP";
+	case SIGTTIN:
+		return "SIGTTIN";
+	case SIGTTOU:
+		return "SIGTTOU";
+	default:
+		return "a signal";
+	}
 }
 
 static void process_facts(struct vh_facts *facts)
@@ -103,9 +120,9 @@ static void process_facts(struct vh_facts *facts)
 	struct vh_fact *f = NULL;
 
 	if (stopped == seen)
-		f = vh_fact_add(facts, VH_FACT_PROCESS_STOPPED, -1, seen,
-			"all %zu threads of process %d are stopped by a signal (state T)", seen,
-			(int)m->vm->id.pid);
+		f = vh_fact_add(facts, VH_FACT_PROCESS_STOPPED, -1, m->process.stop_signal,
+			"all %zu threads of process %d are stopped by %s (state T)", seen,
+			(int)m->vm->id.pid, vh_stop_signal_name(m->process.stop_signal));
 	else if (!stopped && !traced && (!m->pasted || seen == all))
 		f = vh_fact_add(facts, VH_FACT_PROCESS_NOT_STOPPED, -1, NAN,
 			"none of its %zu threads is stopped or traced", seen);
@@ -140,7 +157,8 @@ static void cgroup_facts(struct vh_facts *facts)
 	}
 	if (g->has_quota) {
 		f = vh_fact_add(facts, VH_FACT_CPU_QUOTA, -1, g->quota_cpus,
-			"its cgroup may use %.2f of a CPU's time", g->quota_cpus);
+			"its cgroup may use %.2f of a CPU's time%s%s", g->quota_cpus,
+			g->quota_group ? ": " : "", g->quota_group ? g->quota_group : "");
 		vh_fact_ground(facts, f, "cgroup.cpu.max", NULL);
 		vh_fact_ground(facts, f, "cgroup.cpu.cfs_quota_us", NULL);
 	}
@@ -167,15 +185,14 @@ static void cgroup_facts(struct vh_facts *facts)
 	}
 }
 
-static void priority_facts(struct vh_facts *facts)
+static void rival_facts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
-	const struct vh_thread *main_thread = vh_model_main_thread(m);
 	struct vh_fact *f;
 
 	for (size_t i = 0; i < m->host.n_rivals; i++) {
 		const struct vh_rival *r = &m->host.rivals[i];
-		bool realtime = r->policy && strcmp(r->policy, "OTHER") != 0;
+		bool realtime = vh_rival_is_realtime(r);
 		vh_auto_free char *share =
 			isnan(r->run_share) ? vh_strdup("")
 					    : vh_asprintf(", %.0f %% of it", 100 * r->run_share);
@@ -190,16 +207,6 @@ static void priority_facts(struct vh_facts *facts)
 				share);
 		vh_fact_ground(facts, f, "host.rivals", NULL);
 	}
-	if (m->process.autogroup_nice >= NICE_LOW && m->process.autogroup_nice < 20) {
-		f = vh_fact_add(facts, VH_FACT_LOW_PRIORITY, -1, m->process.autogroup_nice,
-			"its autogroup runs at nice %d", m->process.autogroup_nice);
-		vh_fact_ground(facts, f, "proc.autogroup", NULL);
-	} else if (main_thread && main_thread->first.seen &&
-		   main_thread->first.stat.nice >= NICE_LOW) {
-		f = vh_fact_add(facts, VH_FACT_LOW_PRIORITY, -1, main_thread->first.stat.nice,
-			"it runs at nice %d", (int)main_thread->first.stat.nice);
-		vh_fact_ground(facts, f, "task.stat", vh_subject_tid(main_thread->tid).s);
-	}
 	if (m->host.cpu_pressure_avg10 >= PRESSURE_MIN) {
 		f = vh_fact_add(facts, VH_FACT_CPU_PRESSURE, -1, m->host.cpu_pressure_avg10 / 100,
 			"tasks of this host waited for a CPU %.0f %% of the last 10 s",
@@ -212,5 +219,5 @@ void vh_facts_of_host(struct vh_facts *facts)
 {
 	process_facts(facts);
 	cgroup_facts(facts);
-	priority_facts(facts);
+	rival_facts(facts);
 }

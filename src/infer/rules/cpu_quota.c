@@ -20,14 +20,22 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			"its vCPUs still get most of the CPU time that they ask for");
 	if (quota)
 		vh_title(j, "its cgroup's CPU quota (%.2f CPUs) starves the VM", quota->value);
-	vh_next(j, "cat /proc/{pid}/cgroup", "find the cgroup with the quota");
+	const char *group = f->model->cgroup.quota_group;
+	vh_auto_free char *command =
+		group && group[0] == '/' && !strchr(group, '\'')
+			? vh_asprintf("grep -Hs . '%s'/cpu.max '%s'/cpu.cfs_quota_us '%s'/cpu.stat",
+				  group, group, group)
+			: vh_strdup("cat /proc/{pid}/cgroup");
+
+	vh_next(j, command, "see the quota, and how often it ran out (nr_throttled of nr_periods)");
 	vh_next(j, NULL,
 		"raise the quota there: cpu.max (cgroup v2), cpu.cfs_quota_us (v1), CPUQuota= of "
 		"its systemd "
 		"unit, or <cputune> of its libvirt domain");
 }
 
-static const char *const includes[] = {"cpu-starved", NULL};
+static const char *const includes[] = {"cpu-starved", "cpu-low-priority", "host-overcommitted",
+	"cpu-pinned-together", "cpu-starved-by-realtime", "main-loop-starved", NULL};
 
 const struct vh_rule vh_rule_cpu_quota = {
 	.id = "cpu-quota",

@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/common.h"
 
+/* Whoever ran most where the vCPUs may, and most of the window. */
+static const struct vh_rival *worst(const struct vh_facts *f)
+{
+	const struct vh_host_view *h = &f->model->host;
+	const struct vh_rival *most = NULL;
+
+	for (size_t i = 0; i < h->n_rivals; i++)
+		if (h->rivals[i].run_share > 0.5 &&
+			(!most || h->rivals[i].run_share > most->run_share))
+			most = &h->rivals[i];
+	return most;
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *starved = vh_fact(f, VH_FACT_VCPU_STARVED);
-	const struct vh_fact *realtime = vh_fact(f, VH_FACT_RIVAL_REALTIME);
-	const struct vh_fact *low = vh_fact(f, VH_FACT_LOW_PRIORITY);
 
 	vh_for_all(j, f, VH_PROOF, VH_FACT_VCPU_STARVED);
 	if (!starved) {
@@ -20,15 +31,16 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_WEAK, vh_starved_in_a_closed_loop(f));
 	/* Throttling counts as waiting for a CPU too: then it is the quota's doing. */
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_THROTTLED));
-	vh_for(j, VH_STRONG, realtime);
-	vh_for(j, VH_STRONG, low);
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_RIVAL_REALTIME));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_RIVAL));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_CPU_PRESSURE));
-	if (realtime)
-		vh_title(j, "vCPU %d gets no CPU time: %s", starved->vcpu, realtime->text);
-	else if (low)
-		vh_title(j, "vCPU %d gets no CPU time: other threads of the host go first, for %s",
-			starved->vcpu, low->text);
+	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_ONE_CPU));
+	const struct vh_rival *rival = worst(f);
+
+	if (rival)
+		vh_title(j, "vCPU %d gets no CPU time: thread %d (%s) takes %.0f %% of CPU %d",
+			starved->vcpu, (int)rival->tid, rival->name, 100 * rival->run_share,
+			rival->cpu);
 	else
 		vh_title(j, "vCPU %d gets no CPU time: other threads of the host take it",
 			starved->vcpu);

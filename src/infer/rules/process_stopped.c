@@ -1,10 +1,32 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <signal.h>
+
 #include "infer/rules/common.h"
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_PROCESS_STOPPED));
+	const struct vh_fact *stopped = vh_fact(f, VH_FACT_PROCESS_STOPPED);
+	int number = stopped ? (int)stopped->value : 0;
+
+	vh_for(j, VH_PROOF, stopped);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_PROCESS_NOT_STOPPED));
+	if (number == SIGTTIN || number == SIGTTOU) {
+		vh_title(j,
+			"the VMM's process is stopped by %s: it runs in the background of a "
+			"terminal, and %s it",
+			vh_stop_signal_name(number),
+			number == SIGTTIN ? "reads from" : "writes to or configures");
+		vh_next(j, "ps -o pid,ppid,sid,tty,stat,args -p {pid}",
+			"see whose terminal it is: \"fg\" there lets it go on; a SIGCONT would "
+			"only "
+			"have it stopped again");
+		vh_next(j, NULL,
+			"start it so that it wants no terminal: -daemonize, or -display none with "
+			"-serial and -monitor elsewhere than stdio and </dev/null");
+		return;
+	}
+	if (number == SIGTSTP)
+		vh_title(j, "the VMM's process is stopped by SIGTSTP (Ctrl-Z at its terminal)");
 	vh_next(j, "kill -CONT {pid}",
 		"let it go on, once it is clear that nobody needs it stopped");
 	vh_next(j, "journalctl --since -1h | grep -w {pid}",
@@ -13,7 +35,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 const struct vh_rule vh_rule_process_stopped = {
 	.id = "process-stopped",
-	.title = "the VMM's process is stopped by a signal (SIGSTOP)",
+	.title = "the VMM's process is stopped by a signal",
 	.layer = VH_LAYER_HOST,
 	.state = VH_STATE_STOPPED,
 	.hung = VH_HUNG_YES,

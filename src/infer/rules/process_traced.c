@@ -22,7 +22,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_auto_free char *command =
 			vh_asprintf("ps -o pid,user,lstart,args -p %d", (int)held->value);
 
-		vh_title(j, "a debugger (process %d) holds %s", (int)held->value, what);
+		if (f->model->process.tracer_name)
+			vh_title(j, "%s (process %d) holds %s by ptrace",
+				f->model->process.tracer_name, (int)held->value, what);
+		else
+			vh_title(j, "a debugger (process %d) holds %s", (int)held->value, what);
 		vh_next(j, command, "see who the debugger is, and ask its owner to detach");
 	} else {
 		vh_title(j, "a debugger holds %s", what);

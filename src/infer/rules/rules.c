@@ -10,6 +10,12 @@
 	X(process_traced)                                                                          \
 	X(cgroup_frozen)                                                                           \
 	X(cpu_quota)                                                                               \
+	X(cpu_starved_by_realtime)                                                                 \
+	X(cpu_pinned_together)                                                                     \
+	X(cpu_low_priority)                                                                        \
+	X(host_overcommitted)                                                                      \
+	X(nested_host_starved)                                                                     \
+	X(host_interrupts_take_cpu)                                                                \
 	X(cpu_starved)                                                                             \
 	X(host_filesystem_frozen)                                                                  \
 	X(nfs_server_silent)                                                                       \
@@ -49,6 +55,7 @@
 	X(vmm_deadlock)                                                                            \
 	X(vmm_main_loop_spins)                                                                     \
 	X(vmm_log_not_read)                                                                        \
+	X(main_loop_starved)                                                                       \
 	X(vcpu_blocked_on_serial)                                                                  \
 	X(vcpu_waits_for_page)                                                                     \
 	X(vcpu_never_enters)                                                                       \
