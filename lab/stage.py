@@ -199,12 +199,12 @@ class Stage:
         return popen
 
     def qemu(self, *args, rom=None, sector=None, smp=1, memory="2", machine="pc", accel=None,
-             disk_size=1 << 20, setup=None, one_monitor=False, defaults=False, vcpus=True):
+             disk_size=1 << 20, setup=None, one_monitor=False, defaults=False, vcpus=True, role=""):
         """Starts QEMU with a ROM guest, or SeaBIOS with the boot sector `sector`, or as args say. vcpus=False:
-        it does not come to make any."""
-        monitor, ours = self.tmp / "qmp.sock", self.tmp / "lab.sock"
+        it does not come to make any. The role tells several on one stage apart (the sides of a migration)."""
+        monitor, ours = self.tmp / f"{role}qmp.sock", self.tmp / f"{role}lab.sock"
         accel = accel or self.accel
-        name = f"lab-{self.name}"
+        name = f"lab-{self.name}{'-' if role else ''}{role}"
         command = [*self.qemu_build.command, "-name", f"{name},debug-threads=on",
                    "-machine", machine, "-accel", accel, "-smp", smp, "-m", memory,
                    "-display", "none", "-qmp", f"unix:{monitor},server=on,wait=off"]

@@ -8,6 +8,7 @@ from . import host
 from . import kernel
 from . import linux
 from . import mainloop
+from . import migration
 from . import runstates
 from . import storage
 from . import troubles
@@ -23,6 +24,7 @@ ALL = [
     *host.SCENARIOS,
     *linux.SCENARIOS,
     *kernel.SCENARIOS,
+    *migration.SCENARIOS,
     *runstates.SCENARIOS,
     *storage.SCENARIOS,
     *healthy.SCENARIOS,

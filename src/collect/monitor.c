@@ -91,6 +91,8 @@ static void keep_answer(struct vh_session *s, const struct vh_question *q, enum 
 	vh_auto_free char *where = vh_asprintf("QMP %s", q->command);
 
 	vh_session_add(s, round, q->source, q->subject, where, a);
+	if (vh_streq(q->command, "query-migrate") && vh_session_migrates(s))
+		vh_outlook_add_migration(&s->outlook);
 	if (vh_streq(q->command, "query-blockstats") && a->value) {
 		json_object_put(s->blockstats[is_second(round)]);
 		s->blockstats[is_second(round)] = json_object_get(a->value);
@@ -213,9 +215,11 @@ static void ask_row(struct vh_session *s, const struct vh_question *q, enum vh_r
 		objection = s->over;
 	if (objection) {
 		/* query-sev is not missing where there is no SEV, nor the names of devices where
-		 * nothing goes to one; and once said is enough. */
+		 * nothing goes to one, nor a migration's parameters without one; and once said is
+		 * enough. */
 		if (!is_second(round) && objection != s->outlook.against[VH_NEED_SEV] &&
-			objection != s->outlook.against[VH_NEED_DEVICES])
+			objection != s->outlook.against[VH_NEED_DEVICES] &&
+			objection != s->outlook.against[VH_NEED_MIGRATION])
 			vh_case_add_skipped(
 				s->c, round, q->source, q->subject, q->source, objection);
 		return;
@@ -374,6 +378,7 @@ static void look_twice(struct vh_session *s)
 		ask_turn(s, VH_TURN_SAMPLE, VH_ASKED_AGAIN);
 		look_at_storage_again(s, began);
 	}
+	vh_session_watch_progress(s);
 	ask_turn(s, VH_TURN_DETAIL, VH_ASKED);
 }
 

@@ -359,6 +359,7 @@ void vh_outlook_take(struct vh_outlook *o, const struct vh_case *c)
 	vh_outlook_object(o, VH_NEED_SEV, "the guest is no SEV guest");
 	if (!sees_devices(c))
 		vh_outlook_object(o, VH_NEED_DEVICES, "no exit to a device was counted");
+	vh_outlook_object(o, VH_NEED_MIGRATION, "no migration goes on");
 	vh_outlook_add_confidential(o, c->vm->confidential);
 	free(now.tasks);
 	free(before.tasks);
@@ -385,6 +386,12 @@ void vh_outlook_add_confidential(struct vh_outlook *o, enum vh_conf_kind kind)
 		 * (target/i386/sev.c, sev_get_info casts the object whatever it is). */
 		vh_outlook_object(o, VH_NEED_SEV, "the guest is no SEV guest");
 	}
+}
+
+void vh_outlook_add_migration(struct vh_outlook *o)
+{
+	free(o->against[VH_NEED_MIGRATION]);
+	o->against[VH_NEED_MIGRATION] = NULL;
 }
 
 /*

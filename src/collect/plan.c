@@ -10,8 +10,9 @@
 /*
  * In the order of asking. Where a command runs (QEMU 7.2 to 10.2): query-status, query-version,
  * query-cpus-fast, query-name, query-uuid, query-kvm, query-chardev, query-migrate, query-balloon,
- * query-iothreads, qom-get, x-query-virtio-* (src/collect/virtio.c) and info mtree in the main
- * loop, without touching vCPUs or drives. query-stats of vCPUs up to 8.0, info registers, info
+ * query-iothreads, query-migrate-parameters, query-dump, qom-get, x-query-virtio-*
+ * (src/collect/virtio.c) and info mtree in the main loop, without touching vCPUs or drives.
+ * query-block-jobs up to 8.2 takes the lock of a drive's I/O thread. query-stats of vCPUs up to 8.0, info registers, info
  * lapic and gva2gpa on the vCPU threads (run_on_cpu): they wait for a stuck one with the big lock's
  * holder. query-blockstats takes the lock of a drive's I/O thread. query-block stats the image
  * files, screendump writes one: both on the main thread.
@@ -40,6 +41,11 @@ const struct vh_question vh_questions[] = {
 	{"qmp.query-kvm", .command = "query-kvm", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-chardev", .command = "query-chardev", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-migrate", .command = "query-migrate", .turn = VH_TURN_ONCE, .needs = MAIN},
+	{"qmp.query-migrate-parameters", .command = "query-migrate-parameters",
+		.turn = VH_TURN_ONCE, .needs = MAIN | NEED(MIGRATION)},
+	{"qmp.query-block-jobs", .command = "query-block-jobs", .turn = VH_TURN_ONCE,
+		.needs = MAIN | NEED(IOTHREADS)},
+	{"qmp.query-dump", .command = "query-dump", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-balloon", .command = "query-balloon", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-iothreads", .command = "query-iothreads", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-sev", .command = "query-sev", .turn = VH_TURN_ONCE, .needs = MAIN | NEED(SEV)},

@@ -23,6 +23,7 @@ enum vh_need {
 	VH_NEED_DRIVES,      /* the drives' counters look healthy */
 	VH_NEED_DEVICES, /* exits were counted that go to a device: its name is worth asking for */
 	VH_NEED_FILE,    /* QEMU can write a file where we can read it */
+	VH_NEED_MIGRATION, /* a migration goes on */
 	VH_N_NEEDS
 };
 
@@ -43,6 +44,8 @@ void vh_outlook_add_confidential(struct vh_outlook *o, enum vh_conf_kind kind);
 /* QEMU's version, where it is known: a register query of a SEV-ES guest, which KVM may refuse,
  * stops the VM from 8.2 on; older ones ignore the refusal. */
 void vh_outlook_add_version(struct vh_outlook *o, uint64_t major, uint64_t minor);
+/* A migration goes on. */
+void vh_outlook_add_migration(struct vh_outlook *o);
 void vh_outlook_add_run_state(struct vh_outlook *o, const char *run_state);
 /* mountinfo as in /proc/PID/mountinfo, whole; NULL: it could not be read. */
 #define VH_PICTURE_DIRECTORY "/tmp" /* where QEMU may be asked to write its screen to */

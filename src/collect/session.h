@@ -96,6 +96,11 @@ struct vh_str vh_session_text(const struct vh_qmp_answer *a);
 struct vh_evidence *vh_session_add(struct vh_session *s, enum vh_round round, const char *source,
 	const char *subject, const char *where, const struct vh_qmp_answer *a);
 
+/* Asks what the VMM is busy with once more, and until it moves (src/collect/progress.c). */
+void vh_session_watch_progress(struct vh_session *s);
+/* True where query-migrate was answered with a migration that goes on. */
+bool vh_session_migrates(const struct vh_session *s);
+
 /* For those that read the guest's memory. HMP `command of` for the number behind key; otherwise e
  * tells what QEMU said instead. */
 bool vh_session_ask_number(struct vh_session *s, const char *command, uint64_t of, int64_t cpu,

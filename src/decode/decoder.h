@@ -73,6 +73,8 @@ void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_chardevs(struct vh_decoder *d);
 void vh_decode_servers(struct vh_decoder *d);    /* after chardevs */
 void vh_decode_virtqueues(struct vh_decoder *d); /* after drives */
+void vh_decode_jobs(struct vh_decoder *d); /* migration, block jobs, dump */
+void vh_jobs_free(struct vh_model *m);
 void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);
 void vh_decode_host_load(struct vh_decoder *d); /* after threads and host */

@@ -58,6 +58,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_servers(&d);
 	vh_decode_pasted_drives(&d);
 	vh_decode_virtqueues(&d);
+	vh_decode_jobs(&d);
 	vh_decode_process(&d);
 	vh_decode_host(&d);
 	vh_decode_host_load(&d);
@@ -148,6 +149,7 @@ void vh_model_free(struct vh_model *m)
 	vh_devices_free(m->devices);
 	monitor_free(&m->monitor);
 	lists_free(m);
+	vh_jobs_free(m);
 	free(m->cgroup.path);
 	free(m->cgroup.frozen_group);
 	free(m->cgroup.quota_group);

@@ -16,6 +16,7 @@
 #include "decode/exits.h"
 #include "decode/ghcb.h"
 #include "decode/guestkernel.h"
+#include "decode/jobs.h"
 #include "decode/registers.h"
 #include "decode/residue.h"
 #include "decode/trust.h"
@@ -426,6 +427,9 @@ struct vh_model {
 	size_t n_queues;
 	char **broken_devices; /* virtio devices whose ring QEMU found broken: QOM paths */
 	size_t n_broken_devices;
+	struct vh_migration_view migration;
+	struct vh_jobs_view jobs;
+	struct vh_dump_view dump;
 	struct vh_cgroup_view cgroup;
 	struct vh_host_view host;
 	/* In the window before, which was given up for it, and in the window itself. */

@@ -255,6 +255,42 @@ static void drop_hidden(struct vh_verdict *v)
 	free(hidden);
 }
 
+/* True where the cause says whether the VM hangs, and is more than a mere possibility. */
+static bool decides(const struct vh_cause *c)
+{
+	return c->rule->hung != VH_HUNG_UNKNOWN && c->confidence > VH_POSSIBLE;
+}
+
+static const struct vh_cause *first_that_decides(const struct vh_verdict *v)
+{
+	for (size_t i = 0; i < v->n_causes; i++)
+		if (decides(v->causes[i]))
+			return v->causes[i];
+	return NULL;
+}
+
+/* What says nothing of whether the VM hangs goes in front of a VM that is well, and behind all that
+ * hangs one. */
+static void place_asides(struct vh_verdict *v)
+{
+	const struct vh_cause *decisive = first_that_decides(v);
+	bool hangs = decisive && decisive->rule->hung == VH_HUNG_YES;
+	struct vh_cause **sorted = vh_alloc((v->n_causes + 1) * sizeof(*sorted));
+	size_t n = 0;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < v->n_causes; i++) {
+			struct vh_cause *c = v->causes[i];
+			bool aside =
+				c->rule->hung == VH_HUNG_UNKNOWN && c->confidence > VH_POSSIBLE;
+
+			if ((hangs ? !aside : aside) == (pass == 0))
+				sorted[n++] = c;
+		}
+	free(v->causes);
+	v->causes = sorted;
+}
+
 static void judge_rules(struct vh_verdict *v, const struct vh_facts *facts)
 {
 	for (size_t i = 0; vh_rules[i]; i++) {
@@ -280,6 +316,8 @@ static void judge_rules(struct vh_verdict *v, const struct vh_facts *facts)
 	if (v->n_ruled_out)
 		qsort(v->ruled_out, v->n_ruled_out, sizeof(struct vh_cause *), compare_causes);
 	drop_hidden(v);
+	if (v->n_causes)
+		place_asides(v);
 }
 
 /* The state that the threads alone show, for a verdict without a cause. */
@@ -402,8 +440,9 @@ static void copy_steps(struct vh_verdict *v, const struct vh_cause *cause)
 
 static bool is_healthy(const struct vh_verdict *v)
 {
-	return v->n_causes && v->causes[0]->confidence > VH_POSSIBLE &&
-	       v->causes[0]->rule->hung == VH_HUNG_NO;
+	const struct vh_cause *decisive = first_that_decides(v);
+
+	return decisive && decisive->rule->hung == VH_HUNG_NO;
 }
 
 static void add_remarks(struct vh_verdict *v, const struct vh_facts *facts)
@@ -472,8 +511,10 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 		return v;
 	}
 	v->cause = v->causes[0];
+	const struct vh_cause *decisive = first_that_decides(v);
+
 	v->state = v->cause->state;
-	v->hung = v->cause->rule->hung;
+	v->hung = decisive ? decisive->rule->hung : VH_HUNG_UNKNOWN;
 	v->headline = vh_strdup(v->cause->title);
 	tell_change(v, facts);
 	tell_also(v);

@@ -23,6 +23,8 @@ void vh_facts_of_runstate(
 	struct vh_facts *facts); /* what the VMM says it does with the VM, and who holds it */
 void vh_facts_of_mainloop(struct vh_facts *facts); /* the main loop, and who holds whose lock */
 void vh_facts_of_texts(struct vh_facts *facts);    /* logs and screen */
+void vh_facts_of_jobs(struct vh_facts *facts);  /* migration, block jobs, dump: after the VMM's */
+void vh_facts_of_texts(struct vh_facts *facts); /* logs and screen */
 
 /* One and the same wait at both looks: the thread was not even woken in between. */
 bool vh_waits_all_the_time(const struct vh_thread *t);

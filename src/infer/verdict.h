@@ -42,6 +42,9 @@ struct vh_rule {
 	const char *title; /* a clause for the first line: "the guest spins with interrupts off" */
 	enum vh_layer layer;
 	enum vh_state state;
+	/* VH_HUNG_UNKNOWN: worth telling, but it says nothing of whether the VM hangs (a migration
+	 * that never ends, a block job that waits): it goes in front of a VM that is well, and
+	 * behind whatever hangs one. */
 	enum vh_hung hung;
 	/* NULL-terminated ids of more general causes that this one contains: where it holds, they
 	 * say nothing more. NULL for none. */

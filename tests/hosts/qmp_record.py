@@ -12,6 +12,7 @@ COMMANDS = [
     ("query-status", None), ("query-version", None), ("query-cpus-fast", None),
     ("query-blockstats", None), ("query-name", None), ("query-uuid", None), ("query-kvm", None),
     ("query-chardev", None), ("query-migrate", None), ("query-balloon", None),
+    ("query-block-jobs", None), ("query-dump", None),
     ("query-iothreads", None), ("query-block", None),
     ("query-stats", {"target": "vm"}), ("query-stats", {"target": "vcpu"}),
     ("qom-get", {"path": "/machine", "property": "confidential-guest-support"}),

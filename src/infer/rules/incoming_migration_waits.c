@@ -3,7 +3,12 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
+	const struct vh_fact *nobody = vh_fact(f, VH_FACT_INCOMING_UNCONNECTED);
+
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_INMIGRATE));
+	vh_for(j, VH_WEAK, nobody);
+	if (nobody)
+		vh_title(j, "the VM waits for its state from a migration that nobody has begun");
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RUNSTATE_RUNNING));
 	vh_next(j, NULL,
 		"look at the source host: whether the migration still runs, or the source VM is "

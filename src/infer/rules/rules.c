@@ -44,6 +44,28 @@
 	X(guest_panicked)                                                                          \
 	X(never_started)                                                                           \
 	X(incoming_migration_waits)                                                                \
+	X(migration_does_not_converge)                                                             \
+	X(guest_throttled_by_migration)                                                            \
+	X(migration_stalled)                                                                       \
+	X(migration_last_step_stuck)                                                               \
+	X(migration_waits_for_switchover)                                                          \
+	X(migration_cancelling_stuck)                                                              \
+	X(migration_waits_for_unplug)                                                              \
+	X(migration_waits_for_peer)                                                                \
+	X(migration_failed_vm_paused)                                                              \
+	X(postcopy_source_stalled)                                                                 \
+	X(postcopy_source_serves)                                                                  \
+	X(postcopy_paused)                                                                         \
+	X(postcopy_recovers)                                                                       \
+	X(incoming_migration_runs)                                                                 \
+	X(incoming_migration_stalled)                                                              \
+	X(incoming_migration_failed)                                                               \
+	X(block_job_waits_for_error)                                                               \
+	X(block_job_stalled)                                                                       \
+	X(job_ready_not_completed)                                                                 \
+	X(vm_being_dumped)                                                                         \
+	X(dump_stalled)                                                                            \
+	X(main_loop_waits_for_io)                                                                  \
 	X(guest_triple_fault)                                                                      \
 	X(guest_shut_down)                                                                         \
 	X(vmm_main_loop_blocked)                                                                   \

@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
-
-/* A vCPU that is woken more often a second gets its pages, one after the other: a post-copy
- * migration that goes on looks so at any moment. */
-#define PAGES_COME_PER_S 5
-
-/* The wake-ups that say so, or NULL. */
-static const struct vh_fact *pages_come(const struct vh_facts *f, int vcpu)
-{
-	const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, vcpu);
-
-	return wakes && wakes->value > PAGES_COME_PER_S ? wakes : NULL;
-}
+#include "infer/rules/moving.h"
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
@@ -23,7 +11,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 		if (one->id != VH_FACT_VCPU_WAITS_FOR_PAGE)
 			continue;
-		const struct vh_fact *come = pages_come(f, one->vcpu);
+		const struct vh_fact *come = vh_pages_come(f, one->vcpu);
 
 		vh_for(j, come ? VH_STRONG : VH_PROOF, one);
 		vh_against(j, VH_WEAK, come);

@@ -8,7 +8,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_PROOF, told);
 	if (!told)
 		return;
+	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_MIGRATION_COMPLETED));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LIBVIRT_REASON));
+	/* QEMU up to 8.1 leaves a VM that was paused before a migration that failed in this state:
+	 * it never went away. */
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_MIGRATION_FAILED));
 	vh_next_monitor(j, f, "domjobinfo --completed", "query-migrate",
 		"see whether the migration was completed, and look for the VM on the host that it "
 		"went to, or for the file that it was saved to: resumed here while it runs there, "

@@ -24,7 +24,8 @@ static void assert_only(const struct vh_outlook *o, enum vh_need need, const cha
 	if (!strstr(o->against[need], words))
 		fail_msg("\"%s\" does not say \"%s\"", o->against[need], words);
 	for (unsigned i = 0; i < VH_N_NEEDS; i++)
-		if (i != need && i != VH_NEED_SEV && i != VH_NEED_DEVICES && o->against[i])
+		if (i != need && i != VH_NEED_SEV && i != VH_NEED_DEVICES &&
+			i != VH_NEED_MIGRATION && o->against[i])
 			fail_msg("need %u too: %s", i, o->against[i]);
 	for (size_t i = 0; i < vh_n_questions; i++)
 		if (vh_questions[i].needs & 1u << need)
@@ -47,9 +48,13 @@ static void a_healthy_vm_is_asked_everything(void **state VH_UNUSED)
 
 	vh_outlook_take(&o, c);
 	for (size_t i = 0; i < vh_n_questions; i++)
-		if (!vh_streq(vh_questions[i].source, "qmp.query-sev"))
+		if (!vh_streq(vh_questions[i].source, "qmp.query-sev") &&
+			!vh_streq(vh_questions[i].source, "qmp.query-migrate-parameters"))
 			assert_null(vh_plan_objection(&o, &vh_questions[i]));
 	assert_false(allowed(&o, "qmp.query-sev", NULL));
+	assert_false(allowed(&o, "qmp.query-migrate-parameters", NULL));
+	vh_outlook_add_migration(&o);
+	assert_true(allowed(&o, "qmp.query-migrate-parameters", NULL));
 	vh_outlook_free(&o);
 	vh_case_free(c);
 }

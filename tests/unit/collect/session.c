@@ -175,6 +175,7 @@ static void a_silent_monitor_costs_one_deadline(void **state VH_UNUSED)
 		for (size_t k = 0; k < vh_n_questions; k++)
 			if (!vh_streq(vh_questions[k].source, "qmp.query-status") &&
 				!vh_streq(vh_questions[k].source, "qmp.query-sev") &&
+				!vh_streq(vh_questions[k].source, "qmp.query-migrate-parameters") &&
 				!vh_prefix(vh_questions[k].source, "hmp.info-mtree"))
 				expect(c, vh_questions[k].source, vh_questions[k].subject, VH_ASKED,
 					VH_SKIPPED);
