@@ -63,8 +63,11 @@ static void limit_by_time(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!is_told_by_time(f) || (!hidden && vh_fact_of(f, VH_FACT_VCPU_CLOSED_LOOP, 0)))
 		return;
+	/* A system that was told to use one CPU alone (nosmp, maxcpus=1) may compute on it for
+	 * days: where vmhang could have looked at it, it must have. */
 	if (!hidden)
-		likely |= vh_registers_known(f, 0) || vh_fact_of(f, VH_FACT_VCPU_RAN_LONG, 0);
+		likely |= vh_registers_known(f, 0) ||
+			  (f->model->pasted && vh_fact_of(f, VH_FACT_VCPU_RAN_LONG, 0));
 	vh_at_most(j,
 		waits_for_nothing(f) ? VH_CERTAIN
 		: likely             ? VH_LIKELY

@@ -165,6 +165,26 @@ static void a_program_that_polls_is_not_called_hung(void **state VH_UNUSED)
 	drop(&j);
 }
 
+/* nosmp, maxcpus=1: the other vCPU was never started, and the first one computes for an hour. Where
+ * nobody looked at it, nothing says that it spins. */
+static void a_system_of_one_cpu_is_not_called_hung(void **state VH_UNUSED)
+{
+	struct vh_case *c = busy_for(2, 4000);
+
+	case_halted_vcpu(c, 1, 0);
+	for (size_t i = 0; i < VH_ARRAY_SIZE(case_looks); i++) {
+		vh_auto_free char *subject = vh_asprintf("tid:%d", CASE_PID + 11);
+
+		vh_evidence_set_data(vh_case_find(c, "task.schedstat", subject, case_looks[i]),
+			"4600000 0 9\n", 12);
+	}
+	struct judged j = judge(c);
+
+	assert_non_null(vh_fact(j.facts, VH_FACT_AP_NEVER_STARTED));
+	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
+	drop(&j);
+}
+
 /* Where kvm_exit never fires, no exit says nothing unless the instructions were seen. */
 static void no_exits_means_nothing_where_none_is_seen(void **state VH_UNUSED)
 {
@@ -289,6 +309,7 @@ int main(void)
 		cmocka_unit_test(who_sleeps_is_in_no_storm),
 		cmocka_unit_test(a_busy_guest_is_seen_to_work),
 		cmocka_unit_test(a_program_that_polls_is_not_called_hung),
+		cmocka_unit_test(a_system_of_one_cpu_is_not_called_hung),
 		cmocka_unit_test(no_exits_means_nothing_where_none_is_seen),
 		cmocka_unit_test(statistics_alone_tell_little),
 		cmocka_unit_test(a_short_trace_tells_nothing),
