@@ -251,6 +251,16 @@ def newer_qemu():
     return Qemu(f"qemu-{found[1]}", [str(program), *data], environment)
 
 
+def grub():
+    """A folder with GRUB's own tools and modules, for BIOS and UEFI (usr/bin, usr/lib/grub)."""
+    home = STORE / "grub"
+    if not (home / "usr" / "bin" / "grub-mkimage").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        fetch(["download", "grub-pc-bin", "grub-efi-amd64-bin", "grub-common",
+               "libdevmapper1.02.1"], home)
+    return home
+
+
 def cpio(entries):
     """A newc archive, as the kernel unpacks it. entries: (path, mode, device, data)."""
     out = b""

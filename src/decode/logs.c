@@ -191,6 +191,28 @@ void vh_log_forget_earlier_lives(struct vh_model *m, size_t evidence)
 	m->n_hits = kept;
 }
 
+/* A console's escapes are gone, and the lives of its guest are told apart. */
+static void scan_console(struct vh_model *m, struct vh_str tail, size_t evidence)
+{
+	vh_auto_buf struct vh_buf lines = {0};
+	struct vh_boots boots;
+
+	if (tail.n > MAX_SCANNED)
+		tail = (struct vh_str){tail.s + tail.n - MAX_SCANNED, MAX_SCANNED};
+	vh_console_lines(tail, &lines);
+	struct vh_str text = {vh_buf_str(&lines), lines.len};
+
+	vh_log_scan(m, text, VH_LOG_SERIAL, evidence);
+	boots = vh_boots_of(text);
+	boots.evidence = evidence;
+	if (boots.alike <= m->boots.alike) {
+		free(boots.last_words);
+		return;
+	}
+	free(m->boots.last_words);
+	m->boots = boots;
+}
+
 /* One log file at position begin..end of its source's range. */
 static void decode_log(struct vh_decoder *d, enum vh_log_kind kind, size_t begin, size_t end)
 {
@@ -221,7 +243,10 @@ static void decode_log(struct vh_decoder *d, enum vh_log_kind kind, size_t begin
 	}
 	if (data) {
 		v.tail = vh_evidence_text(data->e);
-		vh_log_scan(d->m, v.tail, kind, v.evidence);
+		if (kind == VH_LOG_SERIAL)
+			scan_console(d->m, v.tail, v.evidence);
+		else
+			vh_log_scan(d->m, v.tail, kind, v.evidence);
 	}
 	VH_PUSH(d->m->logs, d->m->n_logs) = v;
 }

@@ -129,6 +129,7 @@ static void lists_free(struct vh_model *m)
 	for (size_t i = 0; i < m->n_logs; i++)
 		free(m->logs[i].path);
 	free(m->logs);
+	free(m->boots.last_words);
 	for (size_t i = 0; i < m->n_hits; i++)
 		free(m->hits[i].line);
 	free(m->hits);

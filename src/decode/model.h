@@ -12,6 +12,7 @@
 #include "case/case.h"
 #include "decode/arm.h"
 #include "decode/confidential.h"
+#include "decode/console.h"
 #include "decode/devices.h"
 #include "decode/exits.h"
 #include "decode/ghcb.h"
@@ -440,6 +441,7 @@ struct vh_model {
 	size_t n_hits;
 	struct vh_screen screen;
 	struct vh_guest_kernel guest_kernel; /* of the last kernel that wrote to a console */
+	struct vh_boots boots;          /* of the serial console that shows most of them */
 	enum vh_conf_kind confidential; /* as far as anything tells it */
 	struct vh_conf_view conf;       /* who told that, and its policy */
 	struct vh_exits *exits;         /* NULL: nothing counted them */

@@ -11,7 +11,8 @@ void vh_facts_of_vcpus(struct vh_facts *facts);     /* threads and registers of 
 void vh_facts_of_exits(struct vh_facts *facts);     /* counted exits: after those of the vCPUs */
 void vh_facts_of_protected(struct vh_facts *facts); /* encrypted guests: after exits, before texts
 						     */
-void vh_facts_of_change(struct vh_facts *facts);   /* what turned while it was looked at */
+void vh_facts_of_change(struct vh_facts *facts);    /* what turned while it was looked at */
+void vh_facts_of_boot(struct vh_facts *facts);      /* firmware, boot loaders: after texts */
 void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
 void vh_facts_of_runstate(struct vh_facts *facts);  /* what the VMM says it does with the VM, and who holds it */
 void vh_facts_of_storage(struct vh_facts *facts);   /* who does not answer requests, and which */
@@ -25,6 +26,10 @@ void vh_facts_of_mainloop(struct vh_facts *facts); /* the main loop, and who hol
 void vh_facts_of_texts(struct vh_facts *facts);    /* logs and screen */
 void vh_facts_of_jobs(struct vh_facts *facts);  /* migration, block jobs, dump: after the VMM's */
 void vh_facts_of_texts(struct vh_facts *facts); /* logs and screen */
+void vh_facts_of_texts(struct vh_facts *facts); /* logs and screen */
+
+/* True where an operating system runs on the boot CPU, by its control registers. */
+bool vh_system_runs(const struct vh_facts *facts);
 
 /* One and the same wait at both looks: the thread was not even woken in between. */
 bool vh_waits_all_the_time(const struct vh_thread *t);

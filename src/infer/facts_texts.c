@@ -11,7 +11,8 @@ static bool is_of_firmware(const char *hit)
 {
 	static const char *const hits[] = {"no-bootable-device", "uefi-no-boot-option",
 		"uefi-shell", "windows-boot-failed", "grub-prompt", "grub-rescue",
-		"ovmf-mmio-encrypted", "ovmf-exception", "ovmf-assert"};
+		"ovmf-mmio-encrypted", "ovmf-exception", "ovmf-assert", "disk-unreadable",
+		"no-system-on-disk", "boot-failed"};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(hits); i++)
 		if (strcmp(hits[i], hit) == 0)
@@ -19,7 +20,7 @@ static bool is_of_firmware(const char *hit)
 	return false;
 }
 
-static bool system_runs(const struct vh_facts *facts)
+bool vh_system_runs(const struct vh_facts *facts)
 {
 	const struct vh_fact *stage = vh_fact_of(facts, VH_FACT_VCPU_STAGE, 0);
 
@@ -57,6 +58,8 @@ static const struct {
 	{"guest-io-error", VH_FACT_TEXT_IO_ERROR},
 	{"clock-trouble", VH_FACT_TEXT_CLOCK},
 	{"boot-failed", VH_FACT_TEXT_TROUBLE},
+	{"no-system-on-disk", VH_FACT_TEXT_TROUBLE},
+	{"disk-unreadable", VH_FACT_TEXT_TROUBLE},
 	{"kernel-oops", VH_FACT_TEXT_TROUBLE},
 	{"kernel-bug", VH_FACT_TEXT_TROUBLE},
 	{"guest-oom", VH_FACT_TEXT_TROUBLE},
@@ -135,7 +138,7 @@ static bool is_overtaken(const struct vh_facts *facts, const struct vh_log_hit *
 {
 	const struct vh_fact *user = vh_fact(facts, VH_FACT_VCPU_USER_MODE);
 
-	return user && system_runs(facts) && !facts->model->pasted &&
+	return user && vh_system_runs(facts) && !facts->model->pasted &&
 	       (vh_streq(hit->id, "kernel-panic") || vh_streq(hit->id, "no-root-fs"));
 }
 
@@ -147,7 +150,7 @@ void vh_facts_of_texts(struct vh_facts *facts)
 		const struct vh_log_hit *hit = &m->hits[i];
 		bool found = add_termination(facts, hit);
 
-		if ((system_runs(facts) && is_of_firmware(hit->id)) || is_overtaken(facts, hit))
+		if ((vh_system_runs(facts) && is_of_firmware(hit->id)) || is_overtaken(facts, hit))
 			continue;
 		if (hit->kind == VH_LOG_SERIAL && vh_text_is_over(facts, hit->id))
 			continue;

@@ -29,6 +29,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	}
 	/* Both are true then: with more CPU time it would only spin faster. */
 	vh_against(j, VH_WEAK, vh_starved_in_a_closed_loop(f));
+	if (vh_fact(f, VH_FACT_BOOT_WAITS_FOR_PERSON))
+		vh_at_most(j, VH_POSSIBLE,
+			"the guest polls for a key at a prompt: more CPU time would not help it");
 	/* Throttling counts as waiting for a CPU too: then it is the quota's doing. */
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_THROTTLED));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_RIVAL_REALTIME));

@@ -104,6 +104,8 @@ bool vh_weigh_work(const struct vh_facts *f, struct vh_judgement *j)
 	weigh_storms(f, j);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_BOOT_WAITS_FOR_PERSON));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_BOOTS_REPEAT));
 	/* However hard the others work, until they need the one that is lost. */
 	vh_against(j, VH_PROOF, vh_dead_loop(f));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));

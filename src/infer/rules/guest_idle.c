@@ -59,6 +59,13 @@ void vh_weigh_idleness(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_PANIC));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_BOOT_PROMPT));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_BOOT_WAITS_FOR_PERSON));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_BOOTS_REPEAT));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_PASSPHRASE));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_PRESS_KEY));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_NETWORK_BOOT_FAILED));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_NO_SYSTEM));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_DISK_UNREADABLE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
 	vh_doubt_health_of_kernel(j, f);
 	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_TROUBLE));

@@ -122,6 +122,19 @@
 	X(guest_clock_trouble)                                                                     \
 	X(guest_waits_at_prompt)                                                                   \
 	X(guest_reset_loop)                                                                        \
+	X(guest_reboot_loop)                                                                       \
+	X(firmware_crashed)                                                                        \
+	X(firmware_network_boot)                                                                   \
+	X(firmware_setup_open)                                                                     \
+	X(guest_waits_for_passphrase)                                                              \
+	X(guest_waits_for_key)                                                                     \
+	X(windows_boot_failed)                                                                     \
+	X(boot_sector_finds_no_system)                                                             \
+	X(boot_disk_unreadable)                                                                    \
+	X(boot_menu_counts_down)                                                                   \
+	X(boot_menu_waits)                                                                         \
+	X(grub_shell)                                                                              \
+	X(grub_rescue_prompt)                                                                      \
 	X(guest_waits_for_device)                                                                  \
 	X(guest_port_storm)                                                                        \
 	X(guest_mmio_storm)                                                                        \

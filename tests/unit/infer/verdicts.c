@@ -230,6 +230,10 @@ static void nothing_to_boot(void **state VH_UNUSED)
 		"SeaBIOS (version 1.16.2-debian-1.16.2-1)\n\nBooting from Hard Disk...\n"
 		"Boot failed: could not read the boot disk\n\nNo bootable device.\n");
 	EXPECT(c, "firmware-no-boot-device", IDLE, YES, VH_CERTAIN);
+	c = idle(case_regs_real(0xf000, 0x200, true, true), 18);
+	case_text(c, VH_ASKED, "guest.screen", "",
+		"SeaBIOS (version 1.16.2-debian-1.16.2-1)\n\nNo bootable device.\n");
+	EXPECT(c, "firmware-no-boot-device", IDLE, YES, VH_CERTAIN);
 }
 
 static void a_prompt_of_grub_is_old_once_linux_runs(void **state VH_UNUSED)
@@ -238,7 +242,7 @@ static void a_prompt_of_grub_is_old_once_linux_runs(void **state VH_UNUSED)
 	struct vh_case *c = idle(case_regs_real(0xf000, 0x200, true, true), 18);
 
 	case_text(c, VH_FIRST, "log.serial", "/var/log/serial", log);
-	EXPECT(c, "guest-waits-at-prompt", IDLE, YES, VH_LIKELY);
+	EXPECT(c, "grub-shell", IDLE, YES, VH_LIKELY);
 	c = idle(case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true), 18);
 	case_text(c, VH_FIRST, "log.serial", "/var/log/serial", log);
 	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
