@@ -2,14 +2,17 @@
 """Trouble inside of a guest's Linux, on Debian's stock kernel under TCG: panics, lockups, stalls, tasks that wait for
 ever, no memory, shells that wait for somebody. Most of it is made by a kernel module of our own
 (lab/guests/kernel/trouble.c)."""
-import pathlib
+import shutil
 import subprocess
+import time
 
 import process
+import scenario
 from guests import SOURCES as GUESTS
-from scenario import Expect, Scenario
-from stage import Skip
+from scenario import Expect, Scenario, unless
 from store import drivers, initramfs, kernel, own_module
+
+scenario.NEEDS["mke2fs"] = lambda: unless(shutil.which("mke2fs"), "no mke2fs")
 
 MOUNTS = """export PATH=/bin; /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
@@ -82,6 +85,110 @@ def stuck(text, kind, times=1, loud=True, seconds=0, then=None):
     return play
 
 
+def panic_by_nmi(stage):
+    vm = guest(stage, "tune kernel/unknown_nmi_panic 1\necho lab: ready\n" + IDLE)
+    says(stage, "lab: ready")
+    vm.qmp.ask("inject-nmi")
+    says(stage, "end Kernel panic - not syncing")
+    return vm
+
+
+def panic_by_machine_check(stage):
+    """As QEMU tells a guest of a page of its memory that is broken: uncorrected, in bank 9, context corrupt."""
+    vm = guest(stage, "echo lab: ready\n" + IDLE)
+    says(stage, "lab: ready")
+    vm.qmp.human("mce 0 9 0xbe00000000000134 0x4 0x1000 0x8c")
+    says(stage, "end Kernel panic - not syncing")
+    return vm
+
+
+def panic_device(stage):
+    vm = guest(stage, "echo c >/proc/sysrq-trigger\n", "-device", "pvpanic", "-action", "panic=pause",
+               modules=("pvpanic_mmio",))
+    vm.until_status("guest-panicked")
+    return vm
+
+
+def started_again(stage):
+    """A quiet start behind a panic leaves nothing on the console; a byte on the disk tells which start it is."""
+    disk = stage.tmp / "disk.img"
+    disk.write_bytes(bytes(1 << 20))
+    init = """if grep -q again /dev/vda; then
+        while :; do sleep 1; done
+    fi
+    echo again >/dev/vda; sync; echo c >/proc/sysrq-trigger
+    """
+    vm = guest(stage, init, "-drive", f"file={disk},format=raw,if=virtio", modules=("virtio_pci", "virtio_blk"),
+               append="panic=1")
+    says(stage, "end Kernel panic")
+    stage.until("it was reset", lambda: vm.qmp.status() and "RESET" in vm.qmp.events, 60, 0.1)
+    stage.until("its kernel has come up again and is at rest", lambda: rests(vm), 90, 0.2)
+    return vm
+
+
+def rests(vm):
+    """Each vCPU is halted with interrupts on, and in long mode."""
+    return all("HLT=1" in text and int(text.split("RFL=")[1].split()[0], 16) & 0x200
+               for text in (vm.qmp.human("info registers", cpu) for cpu in (0, 1)) if "RFL=" in text) and \
+        "RFL=" in vm.qmp.human("info registers", 1)
+
+
+def hung_task_comes_back(stage):
+    vm = stuck("blocked for more", "endless-wait", seconds=8, then=both_halted)(stage)
+    serial = stage.tmp / "serial.out"
+    stage.until("no report has come for longer than one takes",
+                lambda: time.time() - serial.stat().st_mtime > 14, 90, 0.2)
+    return vm
+
+
+FILES = ("virtio_pci", "virtio_blk", "ext4")
+MAKE_FILES = "mkdir /mnt; mke2fs -F /dev/vda >/dev/null; mount -t ext4 -o errors=remount-ro /dev/vda /mnt\n"
+
+
+def frozen(stage):
+    disk = stage.tmp / "disk.img"
+    disk.write_bytes(bytes(16 << 20))
+    init = QUICK + "tune kernel/printk 7\n" + MAKE_FILES + \
+        "fsfreeze --freeze /mnt; (echo hello >/mnt/greeting) &\n" + IDLE
+    vm = guest(stage, init, "-drive", f"file={disk},format=raw,if=virtio", modules=FILES)
+    says(stage, "blocked for more")
+    both_halted(stage, vm)
+    return vm
+
+
+def read_only(stage):
+    """The disk lies on a full file system, and errors are handed on to the guest."""
+    small = stage.tmp / "small"
+    small.mkdir()
+    process.mount("vmhang-lab", small, "tmpfs", "size=2m")
+    disk = small / "disk.img"
+    with open(disk, "wb") as file:
+        file.truncate(16 << 20)
+    # A journal, which cannot be written any more, makes ext4 give up.
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-J", "size=1", "-E", "lazy_itable_init=1", disk], check=True,
+                   capture_output=True)
+    init = "tune kernel/printk 7\nmkdir /mnt; mount -t ext4 -o errors=remount-ro /dev/vda /mnt\n" \
+        "dd if=/dev/urandom of=/mnt/big bs=64k count=100 conv=fsync 2>/dev/null\n" \
+        "for i in 1 2 3 4 5 6; do echo $i >/mnt/$i; sync; sleep 1; done\n" + IDLE
+    vm = guest(stage, init, "-drive", f"file={disk},format=raw,if=virtio,werror=report", modules=FILES)
+    says(stage, "Remounting filesystem read-only")
+    both_halted(stage, vm)
+    return vm
+
+
+def waits_for_root(stage):
+    vm = guest(stage, None, append="rootwait root=/dev/vda1 loglevel=7")
+    says(stage, "Waiting for root device")
+    both_halted(stage, vm)
+    return vm
+
+
+def prompts(*lines):
+    """A start that ended at a prompt, in the words of initramfs-tools, dracut or systemd."""
+    init = "".join(f"echo '{line}'\n" for line in lines[:-1]) + f"echo -n '{lines[-1]}'; read answer\n"
+    return script(init, lines[-1], then=both_halted)
+
+
 DEAD, SPINS, WAITS = ("dead", True), ("spinning", True), ("blocked", True)
 
 
@@ -103,7 +210,7 @@ SCENARIOS = [
     case("panic-sysrq-1cpu", "the same, of a guest of one CPU", "guest-panic-requested", DEAD,
          panics("echo c >/proc/sysrq-trigger\n", "sysrq triggered crash", smp=1), "likely"),
     case("panic-nmi", "an NMI from outside, kernel.unknown_nmi_panic=1", "guest-panic-requested", DEAD,
-         None),
+         panic_by_nmi),
     case("panic-oom", "panic_on_oom, and nothing left", "guest-panic-out-of-memory", DEAD,
          panics("tune vm/panic_on_oom 2\ntail /dev/zero & " + IDLE, "Out of memory")),
     case("panic-deadlocked-on-memory", "the kernel has all of the memory itself", "guest-panic-out-of-memory", DEAD,
@@ -117,7 +224,11 @@ SCENARIOS = [
     case("panic-hung-task", "kernel.hung_task_panic=1", "guest-panic-hung-task", DEAD,
          panics(QUICK + "tune kernel/hung_task_panic 1\n" + trouble("endless-wait") + IDLE,
                 "hung_task: blocked tasks")),
-    case("panic-mce", "a machine check that cannot be corrected", "guest-panic-machine-check", DEAD, None),
+    case("panic-mce", "a machine check that cannot be corrected", "guest-panic-machine-check", DEAD,
+         panic_by_machine_check, "likely"),
+    case("panic-device", "pvpanic tells the VMM, the console says why", "guest-panicked", DEAD, panic_device, load=0),
+    case("panic-over", "a panic, and a quiet start behind it", "guest-idle", ("idle", False), started_again, load=0,
+         quick=False),
     # Lockups
     case("soft-lockup", "a task spins in the kernel, interrupts on", "guest-soft-lockup", SPINS,
          stuck("stuck for", "spin", 2)),
@@ -140,5 +251,37 @@ SCENARIOS = [
          stuck("blocked for more", "endless-wait", 1, then=both_halted), "likely", load=0),
     case("hung-task-quiet", "the same, and no stack is printed", "guest-hung-task", WAITS,
          stuck("blocked for more", "endless-wait", 1, loud=False, then=both_halted), "likely", load=0, quick=False),
+    case("lost-request", "a task waits for a disk that does not answer, and outside nothing waits",
+         "guest-waits-for-storage", WAITS, stuck("blocked for more", "lost-request", then=both_halted), "likely", load=0),
+    case("filesystem-frozen", "fsfreeze, and nobody thaws", "guest-filesystem-frozen", WAITS, frozen, "likely", load=0),
+    # What goes on in some way
+    case("filesystem-readonly", "writes fail, ext4 gives up its journal", "guest-filesystem-readonly",
+         ("running", True), read_only, load=0, needs=("mount", "mke2fs")),
+    case("out-of-memory", "one process after another eats all memory", "guest-out-of-memory", ("running", True),
+         script("while :; do tail /dev/zero; done\n", *["Out of memory: Killed"],
+                then=lambda stage, vm: says(stage, "Out of memory: Killed", 4)), "likely"),
+    case("oops", "a fault in a driver's thread, and the guest goes on", "guest-idle", ("idle", False),
+         script(trouble("oops") + IDLE, "end trace", then=both_halted), also=("guest-oops",), load=0),
+    case("soft-lockup-over", "a soft lockup that ended after five seconds", "guest-idle", ("idle", False),
+         stuck("stuck for", "spin", seconds=5, then=both_halted), load=0),
+    case("hung-task-over", "a task that came back after eight seconds", "guest-idle", ("idle", False),
+         hung_task_comes_back, load=0, quick=False),
+    case("clock", "a timer whose handler takes longer than its period", "guest-clock-trouble", SPINS,
+         stuck("hrtimer: interrupt took", "timer-storm", then=lambda stage, vm: vm.until_runs(1)), "likely"),
+    # Starts that end before there is a system
+    case("waits-for-root", "rootwait, and no disk", "guest-waits-for-root-device", WAITS, waits_for_root, "likely",
+         load=0),
+    case("dracut-shell", "dracut's shell", "guest-initramfs-shell", ("idle", True),
+         prompts("Warning: /dev/disk/by-uuid/4d09f3f4 does not exist", "Entering emergency mode.", "dracut:/# "),
+         "likely", load=0),
+    case("emergency", "systemd's emergency mode", "guest-emergency-shell", ("idle", True),
+         prompts("You are in emergency mode. After logging in, type \"journalctl -xb\" to view",
+                 "Give root password for maintenance", "(or press Control-D to continue): "), "likely", load=0),
+    case("start-job", "systemd waits for a disk", "guest-waits-for-root-device", WAITS,
+         prompts("[ ***  ] A start job is running for /dev/disk/by-uuid/4d09f3f4 (14s / no limit)", " "),
+         "likely", load=0, quick=False),
+    case("init-frozen", "systemd crashed", "guest-init-frozen", DEAD,
+         script("echo '<0>systemd[1]: Caught <SEGV>, dumped core as pid 17.' >/dev/kmsg\n"
+                "echo '<0>systemd[1]: Freezing execution.' >/dev/kmsg\n" + IDLE, "Freezing execution",
+                then=both_halted), "likely", load=0),
 ]
-SCENARIOS = [scenario for scenario in SCENARIOS if scenario.play]

@@ -53,10 +53,10 @@ SCENARIOS = [
     Scenario("linux-busy", "Linux, two busy loops in user space",
              Expect("guest-busy", "running", False, "likely"), busy, accel="tcg"),
     Scenario("linux-initramfs", "Linux waits for somebody in the shell of its initramfs",
-             Expect("guest-waits-at-prompt", "idle", True, "likely"), prompt, accel="tcg"),
+             Expect("guest-initramfs-shell", "idle", True, "likely"), prompt, accel="tcg"),
     Scenario("linux-shut-down", "Linux powered itself off, -no-shutdown",
              Expect("guest-shut-down", "dead", True, "likely"), shut_down, accel="tcg"),
     Scenario("linux-panic", "Linux without a root file system",
-             Expect("guest-kernel-panic", "dead", True),
+             Expect("guest-panic-no-root", "dead", True),
              linux(None, "end Kernel panic"), accel="tcg"),
 ]

@@ -141,6 +141,7 @@ static bool reads_report(struct vh_str line, struct seen *s)
 	}
 	s->kind = VH_REPORT_OOPS;
 	return vh_str_find(line, "BUG: unable to handle ") >= 0 ||
+	       vh_str_find(line, "BUG: kernel NULL pointer dereference") >= 0 ||
 	       vh_str_find(line, "kernel BUG at ") >= 0 ||
 	       (vh_str_find(line, "general protection fault") >= 0 &&
 		       vh_str_find(line, " traps: ") < 0 && vh_str_find(line, " ip:") < 0);
@@ -300,23 +301,34 @@ static bool function_in(struct vh_str text, char name[MAX_NAME])
 	return true;
 }
 
+static enum vh_guest_wait wait_of(const char *f)
+{
+	for (size_t i = 0; i < VH_ARRAY_SIZE(telling); i++)
+		if (vh_prefix(f, telling[i].begins))
+			return telling[i].wait;
+	return VH_GUEST_WAIT_UNKNOWN;
+}
+
+/* Frames further down may know more: an event that is a disk's answer, a page that a file server is
+ * to deliver. */
+static void read_wait(struct vh_kernel_report *r, const char *f, bool *percpu)
+{
+	enum vh_guest_wait was = r->wait, now = wait_of(f);
+
+	*percpu |= vh_prefix(f, "percpu_rwsem_wait") || vh_prefix(f, "__percpu_down_read");
+	if (*percpu && keeps_writers_out(f))
+		r->wait = VH_GUEST_WAIT_FREEZE;
+	else if (was == VH_GUEST_WAIT_UNKNOWN ||
+		 (was == VH_GUEST_WAIT_EVENT && now == VH_GUEST_WAIT_STORAGE) ||
+		 ((was == VH_GUEST_WAIT_EVENT || was == VH_GUEST_WAIT_STORAGE) &&
+			 now == VH_GUEST_WAIT_FILE_SERVER))
+		r->wait = now;
+}
+
 static void read_frame(struct vh_kernel_report *r, const char *f, bool *percpu)
 {
 	if (r->kind == VH_REPORT_HUNG_TASK) {
-		*percpu |= vh_prefix(f, "percpu_rwsem_wait") || vh_prefix(f, "__percpu_down_read");
-		if (*percpu && keeps_writers_out(f))
-			r->wait = VH_GUEST_WAIT_FREEZE;
-		for (size_t i = 0; r->wait == VH_GUEST_WAIT_UNKNOWN && i < VH_ARRAY_SIZE(telling);
-			i++)
-			if (vh_prefix(f, telling[i].begins))
-				r->wait = telling[i].wait;
-		/* A completion may be a request to a disk or a server, further down. */
-		if (r->wait == VH_GUEST_WAIT_EVENT)
-			for (size_t i = 0; i < VH_ARRAY_SIZE(telling); i++)
-				if (vh_prefix(f, telling[i].begins) &&
-					(telling[i].wait == VH_GUEST_WAIT_STORAGE ||
-						telling[i].wait == VH_GUEST_WAIT_FILE_SERVER))
-					r->wait = telling[i].wait;
+		read_wait(r, f, percpu);
 		if (is_common(f))
 			return;
 	}
@@ -396,7 +408,7 @@ static void read_text(struct vh_guest_kernel *k, struct vh_str text, double age_
 		k->hung_tasks_suppressed |=
 			vh_str_find(body, "Future hung task reports are suppressed") >= 0;
 		if (reads_report(body, &s)) {
-			r = note(k, &s, line, stamp, evidence);
+			r = note(k, &s, body, stamp, evidence);
 			followed = 0;
 			percpu = false;
 		} else if (r && followed++ < MAX_FOLLOW) {

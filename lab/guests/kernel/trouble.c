@@ -176,6 +176,14 @@ static int make_endless_wait(void *unused)
 	return 0;
 }
 
+/* A task that waits for a disk, as one does whose request was lost on its way. */
+static int make_lost_request(void *unused)
+{
+	set_current_state(TASK_UNINTERRUPTIBLE);
+	io_schedule();
+	return 0;
+}
+
 static int make_oops(void *unused)
 {
 	*nowhere = 1;
@@ -231,6 +239,7 @@ static const struct {
 	{"deadlock", make_deadlock},
 	{"deadlock-rwsem", make_deadlock_rwsem},
 	{"endless-wait", make_endless_wait},
+	{"lost-request", make_lost_request},
 	{"oops", make_oops},
 	{"bug", make_bug},
 	{"warning", make_warning},
