@@ -28,8 +28,8 @@ deb [signed-by={key}] http://deb.debian.org/debian {release}-backports main
 NESTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "kvm_amd")
 # What the lab's guests may load, with all that they need (drivers()).
 GUEST_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_scsi", "virtio_console", "virtiofs", "sd_mod",
-                 "ahci", "ata_piix", "nvme", "ext4", "pvpanic", "pvpanic_pci", "pvpanic_mmio", "i6300esb", "ib700wdt",
-                 "softdog", "kvm_amd", "e1000")
+                 "ahci", "ata_piix", "nvme", "crc32c_generic", "ext4", "pvpanic", "pvpanic_pci", "pvpanic_mmio",
+                 "i6300esb", "ib700wdt", "softdog", "kvm_amd", "e1000")
 LOCKED = []  # the lock that this process holds
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 

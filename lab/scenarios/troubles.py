@@ -7,7 +7,7 @@ from scenario import Expect, Scenario
 from .linux import linux
 from .vmm import no_space
 
-PANIC = "guest-kernel-panic"
+PANIC = "guest-panic-no-root"
 
 
 def panicked(stage):
