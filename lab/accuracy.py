@@ -47,9 +47,9 @@ class Accuracy:
     def judged(self):
         return [result for result in self.results if result.outcome in JUDGED]
 
-    def counts(self, results=None):
+    def counts(self):
         """How often each outcome came."""
-        found = collections.Counter(result.outcome for result in self.results if results is None or result in results)
+        found = collections.Counter(result.outcome for result in self.results)
         return {outcome: found[outcome] for outcome in OUTCOMES}
 
     def rate(self, results=None):

@@ -97,15 +97,15 @@ class Run:
                                        given.keep)
 
     def job(self, scenario, qemu, turn, alone=False):
+        """A play; alone: it is the second, for the first failed beside others."""
         result = ward.Result(scenario.name, qemu.label, turn, second=alone)
 
         def work():
             return dataclasses.asdict(ward.play(self.vmhang, scenario, qemu, result, self.given.keep))
         return pool.Job((scenario, qemu, result), work, scenario.cpus, scenario.alone or alone, scenario.deadline)
 
-    def jobs(self):
-        """A job for each play."""
-        plays = chosen(self.given)
+    def jobs(self, plays):
+        """A job for each play of (scenario, whether on the newer QEMU), repetitions and all."""
         newer = self.newer() if any(is_newer for _, is_newer in plays) else None
         return [self.job(scenario, newer if is_newer else Qemu(), turn)
                 for turn in range(1, self.given.repeat + 1)
@@ -119,9 +119,10 @@ class Run:
             self.table.row("skipped", "newer QEMU", "", str(error))
             return None
 
-    def play(self):
-        with pool.Pool(self.jobs(), at_once=self.given.jobs) as plays:
-            for done in plays.results():
+    def play(self, plays):
+        """Plays those (as of chosen()), and shows each result."""
+        with pool.Pool(self.jobs(plays), at_once=self.given.jobs) as running:
+            for done in running.results():
                 scenario, qemu, result = done.job.what
                 if done.value is None:
                     ward.broken(result, done.error)
@@ -129,22 +130,21 @@ class Run:
                     result = ward.Result(**done.value)
                 result.took = done.seconds
                 self.results.append(result)
-                if self.given.quick and not result.passed and result.outcome != "skipped" and done.beside:
-                    plays.add(self.job(scenario, qemu, result.turn, alone=True))
-                    result.remarks.append("is played once more, alone")
-                    self.show(result, "beside")
-                else:
-                    self.show(result)
+                again = self.given.quick and done.beside and not result.passed and result.outcome != "skipped"
+                if again:
+                    running.add(self.job(scenario, qemu, result.turn, alone=True))
+                self.show(result, again)
 
-    def show(self, result, what=""):
-        expected = checks.expected_in_words(BY_NAME[result.scenario].expect)
-        row = (result.name, expected, result.got, result.seconds)
-        if what:
-            return self.table.show("?   ", *row, [*result.problems, *result.remarks])
+    def show(self, result, again):
+        """A row of the table; it is not counted where the scenario is played again."""
+        row = (result.name, checks.expected_in_words(BY_NAME[result.scenario].expect), result.got, result.seconds)
+        lines = [*result.problems, *result.remarks]
+        if again:
+            return self.table.show("?   ", *row, [*lines, "is played once more, alone"])
         if result.second and result.passed:
-            result.remarks.append("right at the second play")
+            lines.append("right at the second play")
         outcome = "skipped" if result.outcome == "skipped" else "passed" if result.passed else "failed"
-        return self.table.row(outcome, *row, result.problems, result.remarks)
+        return self.table.row(outcome, *row, lines)
 
 
     def look_at_healthy(self):
@@ -178,12 +178,13 @@ def main(arguments):
     given = parse(arguments)
     if given.list:
         return show_list()
+    plays = chosen(given)
     pool.interrupts_as_exceptions()
     table = Table()
     run = Run(given, table)
     try:
         if given.names or given.all:
-            run.play()
+            run.play(plays)
         if given.healthy:
             run.look_at_healthy()
     except KeyboardInterrupt:

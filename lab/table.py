@@ -9,9 +9,9 @@ class Table:
         self.counts = {"passed": 0, "failed": 0, "skipped": 0}
         print(f"{'scenario':30} {'expected':44} {'got':60} seconds", flush=True)
 
-    def row(self, outcome, name, expected, got, seconds=None, problems=(), remarks=()):
+    def row(self, outcome, name, expected, got, seconds=None, problems=()):
         self.counts[outcome] += 1
-        self.show(self.MARKS[outcome], name, expected, got, seconds, [*problems, *remarks])
+        self.show(self.MARKS[outcome], name, expected, got, seconds, problems)
 
     @staticmethod
     def show(mark, name, expected, got, seconds=None, lines=()):

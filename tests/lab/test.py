@@ -363,7 +363,7 @@ class RunTest(unittest.TestCase):
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             run = runner.Run(given, Table())
-            run.play()
+            run.play(runner.chosen(given))
         return run, out.getvalue()
 
     def test_second_play_decides(self):
