@@ -358,22 +358,6 @@ def job_slow(stage):
     return vm
 
 
-def drained(stage):
-    """Somebody stops the VM while a request of it is on storage that does not answer."""
-    target = stage.stalled_files()
-    vm = stage.qemu("-drive", f"file={target}/ram,format=raw,if=none,id=disk0,aio=threads", rom="idle")
-    vm.until_halted()
-    vm.qmp.human('qemu-io disk0 "aio_read 32768 512"')
-    until_worker_waits(vm)
-    vm.qmp.send("stop")
-
-    def silent():
-        held = process.wchan(vm.pid, vm.vcpu())
-        return "futex" in held and process.is_asleep(vm.pid)
-    stage.until("the vCPU is stopped", silent)
-    return vm
-
-
 # Dumps.
 
 def dumped(stage, reads):
@@ -466,9 +450,6 @@ SCENARIOS = [
              load=0, needs=("fuse",), old_and_new=True),
     Scenario("job-slow", "a mirror with a speed limit, of an idle VM",
              Expect("guest-idle", "idle", False, "likely"), job_slow, load=0, old_and_new=True),
-    Scenario("drained", "the VM is stopped while its storage does not answer",
-             Expect("main-loop-waits-for-io", "blocked", True, "likely"), drained,
-             load=0, needs=("fuse",), asks=False, monitor="silent", old_and_new=True),
     Scenario("dump-goes-on", "a dump of its memory into a slow pipe",
              Expect("vm-being-dumped", "paused", False), dump_goes_on,
              accel="kvm", load=0, old_and_new=True),

@@ -116,21 +116,19 @@ static const struct status_row {
 		"the migration was completed: the VM is at its destination (completed)"},
 };
 
-/* Which side of its last migration this VMM is on; 0 not told. */
+/* Which side of its last migration this VMM is on. Only the source tells how much it sent; a
+ * destination that runs shows no more than that it is in post-copy, or was completed. */
 static char side_of(const struct vh_facts *facts)
 {
 	const struct vh_migration_look *last = vh_migration_last(&facts->model->migration);
+
 	const char *state = facts->model->monitor.run_state;
 
 	if (vh_streq(state, "inmigrate"))
 		return 'd';
-	/* A destination that runs shows no more of its migration than that it was completed, or is
-	 * in post-copy. */
-	if (last->has_ram || vh_streq(last->status, "setup") || vh_streq(last->status, "failed") ||
-		vh_streq(last->status, "cancelled") || vh_streq(state, "postmigrate") ||
-		vh_streq(state, "finish-migrate"))
-		return 's';
-	return 'd';
+	if (vh_streq(last->status, "completed"))
+		return vh_streq(state, "postmigrate") ? 's' : 'd';
+	return !last->has_ram && vh_streq(last->status, "postcopy-active") ? 'd' : 's';
 }
 
 static void failed_fact(struct vh_facts *facts, char side)
@@ -393,23 +391,6 @@ static void dump_facts(struct vh_facts *facts)
 	vh_fact_ground(facts, f, "qmp.query-dump", NULL);
 }
 
-/* A drain: the main loop itself waits for requests to end (QEMU bdrv_drained_begin,
- * bdrv_drain_all), in a poll that looks as at rest. */
-static void drain_fact(struct vh_facts *facts)
-{
-	const struct vh_fact *silent = vh_fact(facts, VH_FACT_MONITOR_SILENT);
-	const struct vh_fact *rests = vh_fact(facts, VH_FACT_MAIN_AT_REST);
-	const struct vh_fact *storage = vh_fact(facts, VH_FACT_STORAGE_SILENT);
-
-	if (!silent || !rests || !storage)
-		return;
-	struct vh_fact *f = vh_fact_add(facts, VH_FACT_MAIN_WAITS_FOR_IO, -1, NAN,
-		"the main loop polls and answers nothing, and %s", storage->text);
-
-	vh_fact_ground(facts, f, "qmp.query-status", NULL);
-	vh_fact_ground(facts, f, "task.wchan", NULL);
-}
-
 void vh_facts_of_jobs(struct vh_facts *facts)
 {
 	migration_facts(facts);
@@ -417,5 +398,4 @@ void vh_facts_of_jobs(struct vh_facts *facts)
 	held_facts(facts);
 	job_facts(facts);
 	dump_facts(facts);
-	drain_fact(facts);
 }

@@ -7,6 +7,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		      vh_fact(f, VH_FACT_RUNSTATE_POSTMIGRATE);
 
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_POSTCOPY_PAUSED));
+	if (!vh_fact(f, VH_FACT_POSTCOPY_PAUSED))
+		return;
 	vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_WAITS_FOR_PAGE);
 	vh_next_monitor_with(j, f, NULL, "migrate-recover", "{\"uri\":\"tcp:0.0.0.0:49999\"}",
 		source ? "let the destination listen for a new connection: this command there"

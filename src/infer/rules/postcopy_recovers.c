@@ -4,6 +4,8 @@
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_POSTCOPY_RECOVERS));
+	if (!vh_fact(f, VH_FACT_POSTCOPY_RECOVERS))
+		return;
 	vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_WAITS_FOR_PAGE);
 	vh_next_monitor(j, f, "domjobinfo", "query-migrate",
 		"look again: it becomes postcopy-active, or postcopy-paused where it fails");

@@ -65,7 +65,6 @@
 	X(job_ready_not_completed)                                                                 \
 	X(vm_being_dumped)                                                                         \
 	X(dump_stalled)                                                                            \
-	X(main_loop_waits_for_io)                                                                  \
 	X(guest_triple_fault)                                                                      \
 	X(guest_shut_down)                                                                         \
 	X(vmm_main_loop_blocked)                                                                   \
