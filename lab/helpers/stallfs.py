@@ -5,6 +5,7 @@
 It speaks the kernel's protocol (include/uapi/linux/fuse.h) by itself and holds two files:
   ram      2 MiB of zeroes; reads of the page at 8000h are never answered
   screen   may be opened; writes are never answered
+A file that is made in it, as a crash does with "core", takes no writes either.
 Prints "mounted" when it is. Unmounting is left to who started it.
 """
 import os
@@ -16,10 +17,10 @@ from process import mount  # noqa: E402
 
 FORGET, INIT = 2, 26
 LOOKUP, GETATTR, SETATTR, OPEN, READ, WRITE = 1, 3, 4, 14, 15, 16
-STATFS, RELEASE, FLUSH, OPENDIR, RELEASEDIR, ACCESS, BATCH_FORGET = 17, 18, 25, 27, 29, 34, 42
+STATFS, RELEASE, FLUSH, OPENDIR, RELEASEDIR, ACCESS, BATCH_FORGET, CREATE = 17, 18, 25, 27, 29, 34, 42, 35
 ENOENT, ENOSYS = 2, 38
 HEADER = struct.Struct("<IIQQIIII")  # length, opcode, unique, node, uid, gid, pid, padding
-ROOT, RAM, SCREEN = 1, 2, 3
+ROOT, RAM, SCREEN, CORE = 1, 2, 3, 4
 FILES = {b"ram": RAM, b"screen": SCREEN}
 RAM_BYTES, STALLED_PAGE, PAGE = 2 << 20, 0x8000, 4096
 
@@ -28,7 +29,7 @@ def attributes(node):
     """struct fuse_attr"""
     mode, size = (0o40755, 0) if node == ROOT else (0o100666, RAM_BYTES if node == RAM else 0)
     return struct.pack("<QQQ QQQ III III III I", node, size, size // 512, 0, 0, 0, 0, 0, 0,
-                       mode, 1, 0, 0, 0, PAGE, 0)
+                       0o100600 if node == CORE else mode, 1, 0, 0, 0, PAGE, 0)
 
 
 def answer(opcode, node, body):
@@ -45,6 +46,9 @@ def answer(opcode, node, body):
         return struct.pack("<QQQQII", found, 0, 60, 60, 0, 0) + attributes(found)
     if opcode in (GETATTR, SETATTR):
         return struct.pack("<QII", 60, 0, 0) + attributes(node)
+    if opcode == CREATE:
+        return (struct.pack("<QQQQII", CORE, 0, 60, 60, 0, 0) + attributes(CORE)
+                + struct.pack("<QII", 1, 0, 0))
     if opcode in (OPEN, OPENDIR):
         return struct.pack("<QII", 1, 0, 0)
     if opcode == READ:

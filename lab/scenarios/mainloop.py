@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """QEMU's main loop does not answer, and why: storage, a connection, another program, a lock, itself."""
 import os
+import resource
 import shutil
+import signal
 import socket
 import subprocess
 
 import process
-from scenario import NEEDS, Expect, Scenario, unless
+from scenario import NEEDS, Expect, Scenario, fuse_missing, unless
 from stage import HELPERS
 
 NEEDS["compiler"] = lambda: unless(shutil.which("cc"), "no C compiler")
@@ -143,6 +145,59 @@ def deadlock(stage):
     return vm
 
 
+def killed(stage):
+    """Killed while the main thread is inside of a write that not even SIGKILL breaks."""
+    target = stage.stalled_files()
+    vm = idle(stage, "-vga", "std")
+    vm.qmp.send("screendump", filename=str(target / "screen"))
+    vm.until_wchan(("request_wait_answer", "fuse"))
+    return kill(stage, vm)
+
+
+def killed_worker_left(stage):
+    """Killed while a worker is inside of such a read: the first thread has ended, the process cannot."""
+    target = stage.stalled_files()
+    vm = idle(stage, "-drive", f"file={target}/ram,format=raw,if=none,id=disk,file.locking=off",
+              "-device", "virtio-blk-pci,drive=disk")
+    vm.qmp.human('qemu-io disk "aio_read 32768 512"')
+    stage.until("a worker waits for the file", lambda: any(
+        "request_wait_answer" in process.wchan(vm.pid, tid) for tid in process.threads(vm.pid)))
+    return kill(stage, vm)
+
+
+def kill(stage, vm):
+    """A request that the file system has not taken yet could still be broken off."""
+    server = next(popen.pid for popen in stage.processes if "stallfs.py" in str(popen.args))
+    stage.until("the file system has taken it", lambda: "fuse_dev_do_read" in process.wchan(server))
+    vm.popen.kill()
+    stage.until("one thread is left that works, in state D", lambda: sorted(
+        process.state(vm.pid, tid) for tid in process.threads(vm.pid)) in (["D"], ["D", "Z"]))
+    return vm
+
+
+def core_pattern_missing():
+    pattern = process.read("/proc/sys/kernel/core_pattern").strip()
+    return fuse_missing() or unless(pattern == "core", f"core dumps go elsewhere here: {pattern}")
+
+
+NEEDS["core-in-cwd"] = core_pattern_missing
+
+
+def dumps_core(stage):
+    """Aborted, and its core dump goes to storage that stopped answering."""
+    target = stage.stalled_files()
+
+    def setup():
+        os.chdir(target)
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    vm = idle(stage, setup=setup)
+    vm.popen.send_signal(signal.SIGABRT)
+    stage.until("the kernel dumps it", lambda: "CoreDumping:\t1" in process.read(f"/proc/{vm.pid}/status"))
+    vm.until_wchan(("request_wait_answer", "fuse"))
+    return vm
+
+
 def blocked(cause, at_least="certain", state="blocked"):
     return Expect(cause, state, True, at_least)
 
@@ -164,6 +219,13 @@ SCENARIOS = [
     silent("log-not-read", "standard error into a full pipe", blocked("vmm-log-not-read"), log_not_read),
     silent("main-loop-spins", "a monitor command that computes for minutes",
            blocked("vmm-main-loop-spins", state="spinning"), spins, load=1.0),
+    Scenario("killed-in-the-kernel", "kill -9 of a VMM that is in a write to dead storage",
+             blocked("process-cannot-end", state="dead"), killed, needs=("fuse",), asks=False, load=0),
+    Scenario("killed-worker-left", "kill -9, and a worker cannot end: the first thread has",
+             blocked("process-cannot-end", state="dead"), killed_worker_left, needs=("fuse",), asks=False, load=0),
+    Scenario("dumping-core", "aborted, with its core dump on dead storage",
+             blocked("process-dumping-core", state="dead"), dumps_core, needs=("core-in-cwd",), asks=False,
+             load=0),
     silent("deadlock", "two threads of QEMU, each with the lock that the other one wants",
            blocked("vmm-deadlock"), deadlock, needs=("compiler",), old_and_new=True),
 ]

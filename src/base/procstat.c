@@ -96,7 +96,8 @@ int vh_identity_read(struct vh_host *host, pid_t pid, struct vh_identity *out)
 		return r.status == VH_ABSENT ? -ESRCH : -r.err;
 	if (!vh_procstat_parse((struct vh_str){r.data, r.size}, &stat))
 		return -EBADMSG;
-	if (stat.state == 'Z' || stat.state == 'X')
+	/* The first thread may end before the others: the process lives until the last one has. */
+	if ((stat.state == 'Z' && stat.threads < 2) || stat.state == 'X')
 		return -ESRCH;
 	*out = (struct vh_identity){.pid = pid, .start_ticks = stat.start_ticks};
 	return 0;

@@ -369,6 +369,9 @@ struct vh_screen {
 
 struct vh_process_view {
 	bool seen;
+	bool dumps_core;   /* the kernel writes its memory away, for it crashed */
+	pid_t killed;      /* a thread that was killed, and could not end all through the window: in
+			      state D with SIGKILL pending, or left of an ended process; 0 none */
 	bool died;         /* it ended (or became another process) during the observation */
 	char state;        /* of the main thread at the last look */
 	pid_t tracer;      /* of any thread, 0 none */

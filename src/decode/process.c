@@ -117,6 +117,52 @@ static int64_t age_ns(const struct vh_decoder *d)
 	return age_s >= 0 && age_s < 1e9 ? (int64_t)(age_s * VH_NS_PER_S) : -1;
 }
 
+#define SIGKILL_BIT (UINT64_C(1) << 8) /* proc(5): bit N-1 of a mask is signal N */
+
+static bool sigkill_pending(
+	const struct vh_decoder *d, const struct vh_thread *t, enum vh_round round)
+{
+	static const char *const keys[] = {"SigPnd", "ShdPnd"};
+	vh_auto_free char *subject = vh_asprintf("tid:%d", (int)t->tid);
+	struct vh_str text = vh_seek_text(&d->in, "task.status", subject, round), value;
+	uint64_t mask;
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(keys); i++)
+		if (vh_status_field(text, keys[i], &value) && vh_parse_u64(value, 16, &mask) &&
+			mask & SIGKILL_BIT)
+			return true;
+	return false;
+}
+
+/* A thread that was told to end, and did not in the time between two looks; one that waits for a
+ * CPU, or is stopped, has not had the chance to. */
+static pid_t cannot_end(const struct vh_decoder *d, const struct vh_thread *main)
+{
+	bool main_ended = main && main->first.seen && main->first.stat.state == 'Z' &&
+			  main->last.seen && main->last.stat.state == 'Z';
+
+	for (size_t i = 0; i < d->m->n_threads; i++) {
+		const struct vh_thread *t = d->m->threads[i];
+
+		if (!t->first.seen || !t->last.seen || t->first.stat.state != 'D' ||
+			t->last.stat.state != 'D')
+			continue;
+		if ((main_ended && t != main) ||
+			(sigkill_pending(d, t, VH_FIRST) && sigkill_pending(d, t, VH_LAST)))
+			return t->tid;
+	}
+	return 0;
+}
+
+static bool dumps_core(const struct vh_decoder *d, enum vh_round round)
+{
+	struct vh_str value;
+
+	return vh_status_field(
+		       vh_seek_text(&d->in, "proc.status", "", round), "CoreDumping", &value) &&
+	       vh_str_is(vh_str_trim(value), "1");
+}
+
 void vh_decode_process(struct vh_decoder *d)
 {
 	struct vh_process_view *p = &d->m->process;
@@ -126,6 +172,8 @@ void vh_decode_process(struct vh_decoder *d)
 
 	p->seen = status.n || d->m->n_threads;
 	p->died = ended(d, main);
+	p->killed = cannot_end(d, main);
+	p->dumps_core = dumps_core(d, VH_FIRST) || dumps_core(d, VH_LAST);
 	p->state = main ? (main->last.seen ? main->last.stat.state : main->first.stat.state) : 0;
 	p->rss_bytes = kib_field(status, "VmRSS");
 	p->swap_bytes = kib_field(status, "VmSwap");

@@ -208,6 +208,13 @@ static struct vh_vm *judge(
 	return vm;
 }
 
+/* Where its arguments stand: with its first thread, unless that has ended. */
+static char *args_path(const struct process *p)
+{
+	return p->thread ? vh_asprintf("/proc/%d/task/%d/cmdline", (int)p->pid, (int)p->thread)
+			 : vh_asprintf("/proc/%d/cmdline", (int)p->pid);
+}
+
 /* Reads the command lines of everything that has one: these reads can block. */
 static struct vh_file_read *read_args(struct vh_host *host, const struct processes *all)
 {
@@ -220,11 +227,10 @@ static struct vh_file_read *read_args(struct vh_host *host, const struct process
 	for (size_t i = 0; i < all->n; i++) {
 		const struct process *p = &all->list[i];
 
-		if (p->kernel_thread || p->err == ESRCH || p->stat.state == 'Z')
+		if (p->kernel_thread || p->err == ESRCH || (p->stat.state == 'Z' && !p->thread))
 			continue;
 		wanted[n] = &files[i];
-		batch[n++] = (struct vh_file_read){
-			.path = vh_asprintf("/proc/%d/cmdline", (int)p->pid), .cap = ARGS_CAP};
+		batch[n++] = (struct vh_file_read){.path = args_path(p), .cap = ARGS_CAP};
 	}
 	vh_host_read_many(host, batch, n);
 	for (size_t i = 0; i < n; i++) {
@@ -249,7 +255,9 @@ static void read_args_again(
 	if (args->status != VH_TRUNCATED && (!timed_out || *in_vain >= MAX_IN_VAIN))
 		return;
 	vh_reading_free(args);
-	vh_host_read(host, LONG_ARGS_CAP, args, "/proc/%d/cmdline", (int)p->pid);
+	vh_auto_free char *path = args_path(p);
+
+	vh_host_read(host, LONG_ARGS_CAP, args, "%s", path);
 	*in_vain += timed_out && args->status == VH_TIMED_OUT;
 }
 
@@ -327,7 +335,8 @@ static void judge_all(struct vh_host *host, const struct processes *all, struct 
 	for (size_t i = 0; i < all->n; i++) {
 		const struct process *p = &all->list[i];
 
-		if (p->kernel_thread || p->err == ESRCH || p->stat.state == 'Z' || !p->stat.id)
+		if (p->kernel_thread || p->err == ESRCH || (p->stat.state == 'Z' && !p->thread) ||
+			!p->stat.id)
 			continue;
 		read_args_again(host, p, &args[i].out, &in_vain);
 		struct vh_vm *vm = judge(host, p, &args[i].out);

@@ -134,6 +134,31 @@ static void read_cwd(int at, struct process *p)
 		p->cwd = vh_strdup(cwd);
 }
 
+/* A process that was killed, while a thread of it cannot end: its first thread has no program and
+ * no descriptors any more, that one still has. The directory of such a thread, or -1. */
+static int thread_that_is_left(int at, struct process *p)
+{
+	int fd = openat(at, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), left = -1;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	uint64_t tid;
+
+	if (!dir) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	while (left < 0 && (entry = readdir(dir))) {
+		if (!vh_parse_u64(vh_str(entry->d_name), 10, &tid) || tid > INT_MAX ||
+			(pid_t)tid == p->pid)
+			continue;
+		left = openat(dirfd(dir), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		p->thread = (pid_t)tid;
+	}
+	closedir(dir);
+	return left;
+}
+
 static void look_at(struct look_job *j, struct process *p)
 {
 	static const char deleted[] = " (deleted)";
@@ -146,9 +171,12 @@ static void look_at(struct look_job *j, struct process *p)
 		p->err = ESRCH;
 		return;
 	}
-	if (!read_link(at, "exe", target)) {
+	read_stat(at, p);
+	vh_auto_close int left = p->stat.state == 'Z' ? thread_that_is_left(at, p) : -1;
+	int of = left >= 0 ? left : at;
+
+	if (!read_link(of, "exe", target)) {
 		p->err = errno;
-		read_stat(at, p);
 		/* Kernel threads have no program, zombies none any more. */
 		p->kernel_thread = p->err == ENOENT || (p->stat.id && !p->stat.rss_pages);
 		return;
@@ -160,14 +188,13 @@ static void look_at(struct look_job *j, struct process *p)
 	p->exe = vh_strdup(target);
 	bool qemu = qemu_is_program(p->exe);
 
-	read_stat(at, p);
-	read_fds(at, p, !qemu);
+	read_fds(of, p, !qemu);
 	if (!qemu && !p->kvm_vm)
 		return;
-	p->in_other_mount_ns = read_link(at, "ns/mnt", target) && j->own_mount_ns[0] &&
+	p->in_other_mount_ns = read_link(of, "ns/mnt", target) && j->own_mount_ns[0] &&
 			       strcmp(target, j->own_mount_ns) != 0;
-	read_cwd(at, p);
-	if (read_link(at, "fd/1", target))
+	read_cwd(of, p);
+	if (read_link(of, "fd/1", target))
 		p->stdout = vh_strdup(target);
 }
 

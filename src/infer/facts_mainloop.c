@@ -194,8 +194,32 @@ static void log_facts(struct vh_facts *facts)
 	}
 }
 
+/* What becomes of a process that ends, and does not come to its end. */
+static void end_facts(struct vh_facts *facts)
+{
+	const struct vh_model *m = facts->model;
+	const struct vh_thread *t = thread_of(m, m->process.killed);
+
+	if (m->process.dumps_core)
+		vh_fact_ground(facts,
+			vh_fact_add(facts, VH_FACT_DUMPS_CORE, -1, NAN,
+				"the VMM crashed or aborted, and the kernel writes its memory away "
+				"(a core dump)"),
+			"proc.status", NULL);
+	if (!t)
+		return;
+	vh_auto_free char *does = what_it_does(t);
+
+	ground_lock(facts,
+		vh_fact_add(facts, VH_FACT_CANNOT_END, -1, t->tid,
+			"the VMM was killed and cannot end: thread %d (%s) %s", (int)t->tid,
+			t->name, does),
+		t);
+}
+
 void vh_facts_of_mainloop(struct vh_facts *facts)
 {
+	end_facts(facts);
 	if (!cycle_fact(facts))
 		lock_fact(facts);
 	main_facts(facts);

@@ -21,8 +21,9 @@ bool vh_vmm_holds_guest(const struct vh_facts *facts)
 
 bool vh_guest_is_visible(const struct vh_facts *facts)
 {
-	static const enum vh_fact_id outside[] = {VH_FACT_PROCESS_GONE, VH_FACT_PROCESS_STOPPED,
-		VH_FACT_MAIN_TRACED, VH_FACT_VCPU_TRACED, VH_FACT_CGROUP_FROZEN};
+	static const enum vh_fact_id outside[] = {VH_FACT_PROCESS_GONE, VH_FACT_CANNOT_END,
+		VH_FACT_DUMPS_CORE, VH_FACT_PROCESS_STOPPED, VH_FACT_MAIN_TRACED,
+		VH_FACT_VCPU_TRACED, VH_FACT_CGROUP_FROZEN};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(outside); i++)
 		if (vh_fact(facts, outside[i]))

@@ -3,8 +3,9 @@
 
 bool vh_main_loop_may_hang(const struct vh_facts *facts)
 {
-	static const enum vh_fact_id outside[] = {VH_FACT_PROCESS_GONE, VH_FACT_PROCESS_STOPPED,
-		VH_FACT_MAIN_TRACED, VH_FACT_CGROUP_FROZEN, VH_FACT_MONITOR_ANSWERS};
+	static const enum vh_fact_id outside[] = {VH_FACT_PROCESS_GONE, VH_FACT_CANNOT_END,
+		VH_FACT_DUMPS_CORE, VH_FACT_PROCESS_STOPPED, VH_FACT_MAIN_TRACED,
+		VH_FACT_CGROUP_FROZEN, VH_FACT_MONITOR_ANSWERS};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(outside); i++)
 		if (vh_fact(facts, outside[i]))

@@ -6,6 +6,8 @@
 #define RULES(X)                                                                                   \
 	/* the host */                                                                             \
 	X(process_ended)                                                                           \
+	X(process_cannot_end)                                                                      \
+	X(process_dumping_core)                                                                    \
 	X(process_stopped)                                                                         \
 	X(process_traced)                                                                          \
 	X(cgroup_frozen)                                                                           \

@@ -236,6 +236,79 @@ static void a_process_that_is_held_from_outside(void **state VH_UNUSED)
 	drop(&j);
 }
 
+static void pending(struct vh_case *c, pid_t tid, const char *mask)
+{
+	vh_auto_free char *subject = vh_asprintf("tid:%d", (int)tid);
+	vh_auto_free char *text = vh_asprintf("Name:\tx\nSigPnd:\t%s\nShdPnd:\t0000000000000000\n"
+					      "voluntary_ctxt_switches:\t5\n"
+					      "nonvoluntary_ctxt_switches:\t5\n",
+		mask);
+
+	case_text_always(c, "task.status", subject, text);
+}
+
+static struct vh_case *in_the_kernel(char state, const char *mask)
+{
+	struct vh_case *c = case_new(1);
+
+	case_thread(c, (struct case_thread){.tid = MAIN_TID,
+			       .name = "qemu-system-x86",
+			       .state = state,
+			       .wchan = "request_wait_answer"});
+	pending(c, MAIN_TID, mask);
+	return c;
+}
+
+static void killed_and_not_gone(void **state VH_UNUSED)
+{
+	EXPECT(in_the_kernel('D', "0000000000000100"), "process-cannot-end", DEAD, YES, VH_CERTAIN);
+	/* Not killed: another signal waits, or none; or it may still be on its way. */
+	EXPECT(in_the_kernel('D', "0000000000004000"), "main-loop-on-storage", BLOCKED, YES,
+		VH_LIKELY);
+	EXPECT(in_the_kernel('S', "0000000000000100"), "main-loop-on-storage", BLOCKED, YES,
+		VH_LIKELY);
+	/* The first thread has ended, and a worker cannot. */
+	struct vh_case *c = case_new(1);
+
+	case_thread(
+		c, (struct case_thread){.tid = MAIN_TID, .name = "qemu-system-x86", .state = 'Z'});
+	case_thread(c, (struct case_thread){.tid = WORKER_TID,
+			       .name = "worker",
+			       .state = 'D',
+			       .wchan = "rpc_wait_bit_killable"});
+	EXPECT(c, "process-cannot-end", DEAD, YES, VH_CERTAIN);
+	/* A zombie alone has ended. */
+	c = case_new(1);
+	case_thread(
+		c, (struct case_thread){.tid = MAIN_TID, .name = "qemu-system-x86", .state = 'Z'});
+	EXPECT(c, "process-ended", DEAD, YES, VH_CERTAIN);
+}
+
+static void a_crash_that_is_written_away(void **state VH_UNUSED)
+{
+	static const struct {
+		const char *status, *cause;
+	} rows[] = {
+		{"Name:\tx\nCoreDumping:\t1\n", "process-dumping-core"},
+		{"Name:\tx\nCoreDumping:\t0\n", "guest-idle"},
+		{"Name:\tx\n", "guest-idle"},
+	};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		struct vh_case *c = case_new(1);
+
+		case_main_thread(c);
+		case_halted_vcpu(c, 0, 18);
+		case_status(c, "running", true);
+		case_registers(c, 0, case_regs_linux(UINT64_C(0xffffffff81a00000), 0, true, true));
+		case_text_always(c, "proc.status", "", rows[i].status);
+		struct judged j = judge(c);
+
+		assert_string_equal(j.v->cause->rule->id, rows[i].cause);
+		drop(&j);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +320,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_lock_has_no_holder),
 		cmocka_unit_test(a_main_loop_that_runs_and_runs),
 		cmocka_unit_test(a_process_that_is_held_from_outside),
+		cmocka_unit_test(killed_and_not_gone),
+		cmocka_unit_test(a_crash_that_is_written_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
