@@ -9,6 +9,7 @@ from . import kernel
 from . import linux
 from . import mainloop
 from . import migration
+from . import memory
 from . import runstates
 from . import storage
 from . import troubles
@@ -22,6 +23,7 @@ ALL = [
     *vmm.SCENARIOS,
     *mainloop.SCENARIOS,
     *host.SCENARIOS,
+    *memory.SCENARIOS,
     *linux.SCENARIOS,
     *kernel.SCENARIOS,
     *migration.SCENARIOS,

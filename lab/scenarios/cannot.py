@@ -8,4 +8,19 @@ CANNOT = {
     "vm-paused-for-job": "a job of libvirt that is caught half-way; tests/unit/infer/runstates.c",
     "migration-waits-for-unplug": "needs a network card of the host with a failover partner, and a guest that does not "
                                   "let go of it; tests/unit/infer/migration.c",
+    "nested-host-starved": "needs a host whose own host starves it; tests/unit/infer/host.c",
+    "host-interrupts-take-cpu": "a flood of interrupts would disturb all of this machine; tests/unit/infer/host.c",
+    "main-loop-starved": "since Linux 6.12 ordinary threads keep 5 % beside real-time ones, and the monitor answers; "
+                         "tests/unit/infer/host.c",
+    "host-swapping": "no swap here; tests/unit/infer/memory.c",
+    "host-memory-exhausted": "would take the memory of all of this machine; tests/unit/infer/memory.c",
+    "userfault-unserved": "QEMU itself must have registered the userfaultfd, and does so only in a post-copy "
+                          "migration; tests/unit/infer/memory.c",
+    "numa-balancing-thrash": "needs several NUMA nodes; tests/unit/infer/memory.c",
+    "split-lock-throttled": "needs a processor that reports split locks; tests/unit/infer/memory.c",
+    "memory-poisoned": "would take pages of this machine out of use; tests/unit/infer/memory.c",
+    "helper-oom-killed": "a line that stays in the kernel's log would bear on every scenario that follows; "
+                         "tests/unit/infer/memory.c",
+    "vm-oom-killed": "the VM ends while it is looked at; tests/unit/infer/memory.c",
+    "tcg-by-mistake": "named beside what the guest does, never first; tests/unit/infer/memory.c",
 }

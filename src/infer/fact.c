@@ -95,6 +95,7 @@ struct vh_facts *vh_facts_build(const struct vh_model *model)
 	vh_facts_of_host(facts);
 	vh_facts_of_vcpus(facts);
 	vh_facts_of_cpus(facts);
+	vh_facts_of_memory(facts);
 	vh_facts_of_exits(facts);
 	vh_facts_of_protected(facts);
 	vh_facts_of_vmm(facts);

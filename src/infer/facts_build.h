@@ -7,6 +7,7 @@
 
 void vh_facts_of_host(struct vh_facts *facts);      /* the process and what the host does to it */
 void vh_facts_of_cpus(struct vh_facts *facts);      /* who takes CPU time: after the vCPUs */
+void vh_facts_of_memory(struct vh_facts *facts);    /* memory, and the host's kernel: after the vCPUs */
 void vh_facts_of_vcpus(struct vh_facts *facts);     /* threads and registers of the vCPUs */
 void vh_facts_of_exits(struct vh_facts *facts);     /* counted exits: after those of the vCPUs */
 void vh_facts_of_protected(struct vh_facts *facts); /* encrypted guests: after exits, before texts

@@ -19,6 +19,17 @@
 	X(nested_host_starved)                                                                     \
 	X(host_interrupts_take_cpu)                                                                \
 	X(cpu_starved)                                                                             \
+	X(tcg_by_mistake)                                                                          \
+	X(guest_memory_unavailable)                                                                \
+	X(vm_oom_killed)                                                                           \
+	X(helper_oom_killed)                                                                       \
+	X(memory_poisoned)                                                                         \
+	X(split_lock_throttled)                                                                    \
+	X(numa_balancing_thrash)                                                                   \
+	X(userfault_unserved)                                                                      \
+	X(host_memory_exhausted)                                                                   \
+	X(host_swapping)                                                                           \
+	X(memory_limit_thrash)                                                                     \
 	X(host_filesystem_frozen)                                                                  \
 	X(nfs_server_silent)                                                                       \
 	X(fuse_backend_stalled)                                                                    \
