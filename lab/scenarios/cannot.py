@@ -12,6 +12,7 @@ CANNOT = {
     "host-interrupts-take-cpu": "a flood of interrupts would disturb all of this machine; tests/unit/infer/host.c",
     "main-loop-starved": "since Linux 6.12 ordinary threads keep 5 % beside real-time ones, and the monitor answers; "
                          "tests/unit/infer/host.c",
+    "guest-memory-unavailable": "QEMU ended where the lab filled the tmpfs behind its memory; tests/unit/infer/memory.c",
     "host-swapping": "no swap here; tests/unit/infer/memory.c",
     "host-memory-exhausted": "would take the memory of all of this machine; tests/unit/infer/memory.c",
     "userfault-unserved": "QEMU itself must have registered the userfaultfd, and does so only in a post-copy "

@@ -8,7 +8,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!emulated)
 		return;
 	vh_for(j, VH_STRONG, emulated);
-	vh_at_most(j, emulated->value > 0 ? VH_LIKELY : VH_POSSIBLE,
+	/* It explains that a VM is slow, never that it hangs: what it does is said first. */
+	vh_at_most(j, VH_POSSIBLE,
 		emulated->value > 0 ? "a VM that is emulated is slow, and need not hang"
 				    : "it may be emulated on purpose");
 	vh_next(j, "ls -l /dev/kvm; lsmod | grep kvm; grep -cE 'vmx|svm' /proc/cpuinfo",

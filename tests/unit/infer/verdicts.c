@@ -630,7 +630,7 @@ static void page_that_does_not_come(void **state VH_UNUSED)
 			       .stack = "[<0>] handle_userfault+0x1/0x2\n[<0>] "
 					"kvm_mmu_page_fault+0x1/0x2\n"});
 	case_status(c, "running", true);
-	EXPECT(c, "vcpu-waits-for-page", BLOCKED, YES, VH_CERTAIN);
+	EXPECT(c, "userfault-unserved", BLOCKED, YES, VH_CERTAIN);
 }
 
 /* Post-copy goes on: any look meets a vCPU that waits, each time for another page. */
