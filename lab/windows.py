@@ -19,6 +19,7 @@ import checks
 import pool
 import process
 import store
+from qmp import QmpError
 from stage import LabError, Qemu, Skip, Stage
 
 LENGTHS = (0.3, 0.5, 1, 1, 2, 3, 5)
@@ -89,15 +90,19 @@ def shares(windows, groups_):
 
 
 def keep_up(scenario, qemu):
-    """The job that brings a VM up, tells of it, and keeps it until it is ended."""
+    """The job that brings a VM up, tells of it, and keeps it until it is ended. It returns only where something goes
+    wrong: what."""
     def work(tell):
-        with Stage(scenario.name, scenario.accel, qemu) as stage:
-            vm = scenario.play(stage)
-            tell({"pid": vm.pid, "vcpus": sum(
-                name.startswith("CPU ") for name in process.threads(vm.pid).values())})
-            while vm.popen.poll() is None:
-                time.sleep(0.5)
-            raise LabError(f"the VM ended with {vm.popen.returncode}")
+        try:
+            with Stage(scenario.name, scenario.accel, qemu) as stage:
+                vm = scenario.play(stage)
+                tell({"pid": vm.pid, "vcpus": sum(
+                    name.startswith("CPU ") for name in process.threads(vm.pid).values())})
+                while vm.popen.poll() is None:
+                    time.sleep(0.5)
+                return f"the VM ended with {vm.popen.returncode}"
+        except (LabError, QmpError, OSError, Skip) as error:
+            return f"{type(error).__name__}: {error}"
     return pool.Job(scenario.name + (f"@{qemu.label}" if qemu.label else ""), work, tells=True, deadline=3600)
 
 
@@ -169,7 +174,7 @@ class Windows:
                 if up and part:
                     self.take(up, part, beside)
             for done in keepers.wait(0):  # it ended while it was looked at
-                self.not_up[done.job.what] = done.error
+                self.not_up[done.job.what] = done.value or done.error
 
     def until_up(self, keepers):
         """{name: what it told} of those that came up."""
@@ -177,7 +182,7 @@ class Windows:
         up = {}
         while keepers.running and time.monotonic() < deadline:
             for done in keepers.wait(0.2):
-                self.not_up[done.job.what] = done.error
+                self.not_up[done.job.what] = done.value or done.error
             up = {each.job.what: each.told[0] for each in keepers.running if each.told}
             if len(up) == len(keepers.running):
                 return up
@@ -187,7 +192,8 @@ class Windows:
         return up
 
     def run(self, scenarios, count, show):
-        """Takes count windows; show(name, windows) is called with those of each VM when its group is done."""
+        """Takes count windows; show(name, windows) is called with those of each VM when its group is done. One that
+        does not come up beside others is tried once more on its own."""
         chosen = candidates(scenarios)
         if not chosen:
             return
@@ -197,11 +203,17 @@ class Windows:
             newer, chosen = None, [one for one in chosen if not one[1]]
             self.not_up["newer QEMU"] = str(error)
         together = groups(chosen, self.cpus)
-        for group, share in zip(together, shares(count, together)):
+        waiting = [(group, share, True) for group, share in zip(together, shares(count, together)) if share]
+        while waiting:
+            group, share, first = waiting.pop(0)
             members = [keep_up(scenario, newer if is_newer else Qemu()) for scenario, is_newer in group]
             for job, (scenario, _) in zip(members, group):
                 job.alone = scenario.alone
-            first = len(self.taken)
+            before = len(self.taken)
             self.group(members, share)
-            for job in members:
-                show(job.what, [each for each in self.taken[first:] if each.name == job.what])
+            for job, one in zip(members, group):
+                taken = [each for each in self.taken[before:] if each.name == job.what]
+                if first and not taken and self.not_up.pop(job.what, None):
+                    waiting.append(([one], max(1, share // len(group)), False))
+                else:
+                    show(job.what, taken)

@@ -300,13 +300,20 @@ class WindowsTest(unittest.TestCase):
         """Each false alarm is counted, and its case kept; a VM that does not come up is told."""
         def not_up(stage):
             stage.until("never", lambda: False, 0.1)
+
+        def late(stage):
+            """Comes up at the second time alone."""
+            if not tried.exists():
+                tried.touch()
+                not_up(stage)
+            return self.vm(stage)
         healthy = [scenario("well", "h", "idle", False, play=self.vm),
                    scenario("other", "h", "idle", False, play=self.vm),
                    scenario("lost", "h", "idle", False, play=not_up),
                    scenario("hung", "a", play=self.vm), scenario("passing", "h", "idle", False, lasts=False),
                    scenario("changes", "h", "idle", False, meanwhile=lambda vm: None)]
         with tempfile.TemporaryDirectory() as name:
-            keep = pathlib.Path(name) / "keep"
+            keep, tried = pathlib.Path(name) / "keep", pathlib.Path(name) / "tried"
             shown = {}
             taker = windows.Windows(self.fake(4), (0.1,), keep, cpus=1)
             taker.run(healthy, 24, lambda name, taken: shown.setdefault(name, taken))
@@ -316,6 +323,10 @@ class WindowsTest(unittest.TestCase):
             self.assertEqual(len(found["unknown"]), 6)
             self.assertEqual(len(list(keep.iterdir())), 6)
             self.assertEqual({each.beside for each in taker.taken}, {0, 1})
+            taker.run([scenario("late", "h", "idle", False, play=late)], 2,
+                      lambda name, taken: shown.setdefault(name, taken))
+        self.assertEqual(len(shown.pop("late")), 2)
+        self.assertNotIn("late", taker.not_up)
         self.assertEqual(sorted(shown), ["lost", "other", "well"])
         self.assertEqual(sum(map(len, shown.values())), 24)
         self.assertEqual(len(shown["lost"]), 0)
