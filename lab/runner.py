@@ -156,6 +156,8 @@ class Run:
             self.table.row("failed", f"{name}, windows", "not hung", "it was not there", None, [why])
 
     def show_windows(self, name, taken):
+        if not taken:
+            return  # there were fewer windows than VMs; one that was not there has a row of its own
         wrong = [each.what for each in taken if each.false_alarm or each.problem]
         unknown = sum(each.hung is None and not each.problem for each in taken)
         starved = sum(each.hung is True and each.starved for each in taken)
