@@ -207,6 +207,8 @@ static int compare_causes(const void *a, const void *b)
 {
 	const struct vh_cause *x = *(struct vh_cause *const *)a, *y = *(struct vh_cause *const *)b;
 
+	if (x->rule->aside != y->rule->aside)
+		return x->rule->aside ? 1 : -1;
 	if (x->confidence != y->confidence)
 		return (int)y->confidence - (int)x->confidence;
 	if (x->rule->layer != y->rule->layer)
@@ -229,6 +231,8 @@ static bool includes(const struct vh_rule *rule, const char *id)
  * its process is stopped says nothing about the guest. */
 static bool hides(const struct vh_cause *outer, const struct vh_cause *inner)
 {
+	if (outer->rule->aside)
+		return false;
 	if (outer->confidence >= inner->confidence && includes(outer->rule, inner->rule->id))
 		return true;
 	return outer->confidence == VH_CERTAIN && !inner->rule->lasting &&
@@ -258,7 +262,7 @@ static void drop_hidden(struct vh_verdict *v)
 /* True where the cause says whether the VM hangs, and is more than a mere possibility. */
 static bool decides(const struct vh_cause *c)
 {
-	return c->rule->hung != VH_HUNG_UNKNOWN && c->confidence > VH_POSSIBLE;
+	return !c->rule->aside && c->rule->hung != VH_HUNG_UNKNOWN && c->confidence > VH_POSSIBLE;
 }
 
 static const struct vh_cause *first_that_decides(const struct vh_verdict *v)
@@ -425,7 +429,7 @@ static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 		vh_buf_puts(&line, "; ");
 		vh_escape(&line, vh_str(f->text), false);
 	}
-	if (v->n_causes && v->causes[0]->score >= weight_score[VH_STRONG])
+	if (v->n_causes && !v->causes[0]->rule->aside && v->causes[0]->score >= weight_score[VH_STRONG])
 		vh_buf_printf(&line, "; perhaps %s", v->causes[0]->title);
 	v->headline = vh_buf_steal(&line);
 	add_missing_steps(v, facts);
@@ -504,7 +508,7 @@ struct vh_verdict *vh_judge(const struct vh_facts *facts)
 	vh_not_seen_list(facts->model, v);
 	add_remarks(v, facts);
 	/* A mere possibility among several is no answer. */
-	if (!v->n_causes || v->causes[0]->confidence == VH_POSSIBLE) {
+	if (!v->n_causes || v->causes[0]->confidence == VH_POSSIBLE || v->causes[0]->rule->aside) {
 		conclude_unknown(v, facts);
 		tell_change(v, facts);
 		vh_missing_steps(facts, v);

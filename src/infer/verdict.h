@@ -52,6 +52,9 @@ struct vh_rule {
 	/* What it says stays so whatever holds the VM: a panic, a full disk. No other cause hides
 	 * it, and as a second trouble it is named in the first line. */
 	bool lasting;
+	/* A trouble of its own that makes no VM hang, nor well: it is never the answer, only named
+	 * beside it. */
+	bool aside;
 	/* For `vmhang explain`: what it means; what shows it; what to do. Plain paragraphs. */
 	const char *meaning, *shown_by, *what_to_do;
 	/* Weighs the facts: vh_for, vh_against, vh_next. A rule that finds nothing in favour is

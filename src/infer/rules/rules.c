@@ -38,6 +38,7 @@
 	X(nbd_server_stalled)                                                                      \
 	/* the VMM */                                                                              \
 	X(vm_paused)                                                                               \
+	X(monitor_held)                                                                            \
 	X(debugger_holds_vm)                                                                       \
 	X(guest_suspended)                                                                         \
 	X(migration_last_step)                                                                     \

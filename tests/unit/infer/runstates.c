@@ -158,6 +158,51 @@ static void a_machine_that_is_not_built_yet(void **state VH_UNUSED)
 	EXPECT(c, "unknown", UNKNOWN, UNKNOWN, 0);
 }
 
+static bool names(const struct vh_verdict *v, const char *id)
+{
+	for (size_t i = 0; i < v->n_causes; i++)
+		if (v->causes[i] != v->cause && strcmp(v->causes[i]->rule->id, id) == 0)
+			return true;
+	return false;
+}
+
+/* It is named, and neither makes a VM hang nor a hung one well. */
+static void a_monitor_that_is_held_is_never_the_answer(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_halted_vcpu(c, 0, 18);
+	case_fail(c, VH_ASKED, "qmp.greeting", "", VH_TIMED_OUT, 110, "another client holds it");
+	struct judged j = judge(c);
+
+	assert_string_equal(j.v->cause->rule->id, "guest-idle");
+	assert_int_equal(j.v->hung, VH_HUNG_NO);
+	assert_true(names(j.v, "monitor-held"));
+	drop(&j);
+	/* Where nothing else is known it is no answer either. */
+	c = case_new(1);
+	case_main_thread(c);
+	case_busy_vcpu(c, 0);
+	case_fail(c, VH_ASKED, "qmp.greeting", "", VH_TIMED_OUT, 110, "another client holds it");
+	j = judge(c);
+	assert_null(j.v->cause);
+	assert_int_equal(j.v->hung, VH_HUNG_UNKNOWN);
+	assert_true(names(j.v, "monitor-held"));
+	assert_null(strstr(j.v->headline, "another client"));
+	drop(&j);
+	/* A main loop that is blocked besides. */
+	c = case_new(1);
+	case_thread(c, (struct case_thread){.tid = CASE_PID,
+			       .name = "qemu-system-x86",
+			       .wchan = "request_wait_answer",
+			       .syscall = "1 0xc 0x7ffe 0x7ffe 0x1000 0x0 0x0 0x7ffe 0x7f00\n",
+			       .fd = "12\t/mnt/fuse/disk"});
+	case_busy_vcpu(c, 0);
+	case_fail(c, VH_ASKED, "qmp.greeting", "", VH_TIMED_OUT, 110, "another client holds it");
+	EXPECT(c, "main-loop-on-storage", BLOCKED, YES, VH_LIKELY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +213,7 @@ int main(void)
 		cmocka_unit_test(a_debugger_that_is_connected),
 		cmocka_unit_test(a_debugger_beside_a_healthy_guest),
 		cmocka_unit_test(a_machine_that_is_not_built_yet),
+		cmocka_unit_test(a_monitor_that_is_held_is_never_the_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
