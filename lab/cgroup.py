@@ -19,7 +19,7 @@ def mounts():
             found["v2"] = target
         elif kind == "cgroup":
             for name in options.split(","):
-                if name in ("freezer", "cpu", "memory"):
+                if name in ("freezer", "cpu", "memory", "blkio"):
                     found[name] = target
     return found
 

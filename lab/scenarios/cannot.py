@@ -24,4 +24,7 @@ CANNOT = {
                          "tests/unit/infer/memory.c",
     "vm-oom-killed": "the VM ends while it is looked at; tests/unit/infer/memory.c",
     "tcg-by-mistake": "named beside what the guest does, never first; tests/unit/infer/memory.c",
+    "nfs-server-silent": "this kernel has no NFS client; tests/unit/infer/storage.c, with that client's kernel stacks",
+    "storage-does-not-answer": "every storage that can be made to stall here has a cause of its own; Ceph, iSCSI and "
+                               "Gluster would show this one; tests/unit/infer/storage.c",
 }

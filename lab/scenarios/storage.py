@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 
+import cgroup
 import process
 import scenario
 from guests import boot_disk
@@ -24,13 +25,14 @@ def tool_missing(*names):
 def loop_missing():
     return (unless(not os.geteuid(), "mounting needs root")
             or unless(os.path.exists("/dev/loop-control"), "no loop devices")
-            or tool_missing("mkfs.ext4", "fsfreeze", "mount"))
+            or tool_missing("mkfs.ext4", "fsfreeze", "mount", "losetup"))
 
 
 scenario.NEEDS.update({
     "qemu-nbd": lambda: tool_missing("qemu-nbd"),
     "qemu-storage-daemon": lambda: tool_missing("qemu-storage-daemon"),
     "loop": loop_missing,
+    "blkio-v1": lambda: unless(cgroup.writable("blkio"), "no cgroup v1 blkio controller to write to"),
 })
 
 
@@ -111,6 +113,32 @@ def disk(stage, rom, file, *options, device=DISK):
 
 def on_fuse(stage):
     vm = disk(stage, "virtio-read", stage.stalled_files() / "ram")
+    until_waits(vm)
+    return vm
+
+
+def on_stuck_device(stage):
+    """The disk is a block device of the host, a loop over a file system that does not answer."""
+    file = stage.stalled_files() / "ram"
+    device = subprocess.run(["losetup", "-r", "-f", "--show", file], check=True,
+                            capture_output=True, text=True, timeout=20).stdout.strip()
+    stage.at_exit(lambda: subprocess.run(["losetup", "-d", device], check=False, timeout=20))
+    vm = disk(stage, "virtio-read", device, "readonly=on")
+    until_waits(vm)
+    return vm
+
+
+def io_limited(stage):
+    """The disk is a block device of the host, of which the VM's cgroup may read 100 bytes a second."""
+    device = subprocess.run(["losetup", "-f", "--show", image(stage.tmp / "loop.img")], check=True,
+                            capture_output=True, text=True, timeout=20).stdout.strip()
+    stage.at_exit(lambda: subprocess.run(["losetup", "-d", device], check=False, timeout=20))
+    number = os.stat(device).st_rdev
+    vm = disk(stage, "virtio-read", device, "cache=none")
+    until_works(vm)
+    group = cgroup.Group("blkio", stage.tag)
+    group.write("blkio.throttle.read_bps_device", f"{os.major(number)}:{os.minor(number)} 100")
+    group.add(vm.pid)
     until_waits(vm)
     return vm
 
@@ -282,6 +310,10 @@ SCENARIOS = [
              IDLE, nbd_idle, needs=("qemu-nbd",), **VIRTIO),
     Scenario("disk-on-fuse", "the disk lies on a FUSE file system that does not answer",
              waits("fuse-backend-stalled"), on_fuse, needs=("fuse",), old_and_new=True, **VIRTIO),
+    Scenario("disk-in-d-state", "the disk is a block device of the host that does not answer",
+             waits("storage-in-d-state"), on_stuck_device, needs=("fuse", "loop"), **VIRTIO),
+    Scenario("disk-cgroup-limit", "a cgroup lets the VM read a hundred bytes a second",
+             waits("cgroup-io-limit"), io_limited, needs=("loop", "blkio-v1"), **VIRTIO),
     Scenario("disk-frozen", "the disk lies on a file system of the host that is frozen",
              waits("host-filesystem-frozen", "certain"), frozen, needs=("loop",), **VIRTIO),
     Scenario("disk-fails", "every write fails, and the guest is told so",

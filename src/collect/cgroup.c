@@ -35,6 +35,11 @@ static const struct group_file group_files[] = {
 	{"v2", "cgroup.memory.events", NOT_IN_ROOT},
 	{"v2", "cgroup.memory.pressure", OWN_ONLY},
 	{"v2", "cgroup.io.pressure", OWN_ONLY},
+	{"v2", "cgroup.io.max", NOT_IN_ROOT},
+	{"blkio", "cgroup.blkio.throttle.read_bps_device", 0},
+	{"blkio", "cgroup.blkio.throttle.write_bps_device", 0},
+	{"blkio", "cgroup.blkio.throttle.read_iops_device", 0},
+	{"blkio", "cgroup.blkio.throttle.write_iops_device", 0},
 	{"freezer", "cgroup.freezer.state", NOT_IN_ROOT},
 	{"cpu", "cgroup.cpu.cfs_quota_us", 0},
 	{"cpu", "cgroup.cpu.cfs_period_us", 0},
@@ -46,7 +51,7 @@ static const struct group_file group_files[] = {
 	{"memory", "cgroup.memory.failcnt", 0},
 	{"memory", "cgroup.memory.oom_control", 0},
 };
-static const char *const v1_controllers[] = {"freezer", "cpu", "memory"};
+static const char *const v1_controllers[] = {"freezer", "cpu", "memory", "blkio"};
 
 /* A cgroup to look at. */
 struct group {

@@ -3,6 +3,9 @@
  * The control groups of the process, of its threads and of their ancestors (kernel
  * Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/): frozen, short of CPU time, short of memory.
  */
+#include <inttypes.h>
+
+#include "base/units.h"
 #include "decode/decoder.h"
 
 /* "Unlimited" of v1 is the largest number of pages (PAGE_COUNTER_MAX). */
@@ -286,6 +289,87 @@ static char *own_v2(const struct vh_decoder *d)
 	return NULL;
 }
 
+/* Of less than this a guest looks hung. */
+#define LOW_BYTES_PER_S    (UINT64_C(256) << 10)
+#define LOW_REQUESTS_PER_S 10
+#define MAX_LIMITS         16
+
+struct io_limit {
+	const char *what; /* "reads" */
+	bool bytes;       /* else requests */
+};
+
+static void note_io_limit(struct vh_cgroup_view *g, struct vh_str device, const struct io_limit *l,
+	uint64_t value, struct vh_buf *out)
+{
+	vh_buf_printf(
+		out, "%sdevice %.*s: ", out->len ? "; " : "", (int)VH_MIN(device.n, 16u), device.s);
+	if (l->bytes)
+		vh_buf_printf(out, "%s of %s a second", vh_bytes_text(value).s, l->what);
+	else
+		vh_buf_printf(out, "%" PRIu64 " %s a second", value, l->what);
+	g->io_limit_is_low |= value < (l->bytes ? LOW_BYTES_PER_S : LOW_REQUESTS_PER_S);
+}
+
+/* v1: "MAJOR:MINOR NUMBER"; v2: "MAJOR:MINOR rbps=N wbps=max riops=max wiops=N". */
+static void take_io_limits(
+	struct vh_cgroup_view *g, struct vh_str text, const struct io_limit *v1, struct vh_buf *out)
+{
+	static const struct {
+		const char *key;
+		struct io_limit limit;
+	} keys[] = {{"rbps=", {"reads", true}}, {"wbps=", {"writes", true}},
+		{"riops=", {"reads", false}}, {"wiops=", {"writes", false}}};
+	struct vh_str line, device, word;
+	uint64_t value;
+
+	for (int n = 0; n < MAX_LIMITS && vh_next_line(&text, &line); n++) {
+		if (!vh_next_word(&line, &device))
+			continue;
+		while (vh_next_word(&line, &word)) {
+			if (v1 && vh_parse_u64(word, 10, &value))
+				note_io_limit(g, device, v1, value, out);
+			for (size_t i = 0; !v1 && i < VH_ARRAY_SIZE(keys); i++) {
+				size_t skip = strlen(keys[i].key);
+
+				if (vh_str_starts(word, keys[i].key) &&
+					vh_parse_u64((struct vh_str){word.s + skip, word.n - skip},
+						10, &value))
+					note_io_limit(g, device, &keys[i].limit, value, out);
+			}
+		}
+	}
+}
+
+static void decode_io_limits(const struct vh_decoder *d, struct vh_cgroup_view *g)
+{
+	static const struct {
+		const char *source;
+		struct io_limit v1;
+	} sources[] = {
+		{"cgroup.io.max", {NULL, false}},
+		{"cgroup.blkio.throttle.read_bps_device", {"reads", true}},
+		{"cgroup.blkio.throttle.write_bps_device", {"writes", true}},
+		{"cgroup.blkio.throttle.read_iops_device", {"reads", false}},
+		{"cgroup.blkio.throttle.write_iops_device", {"writes", false}},
+	};
+	struct vh_buf out = {0};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(sources); i++) {
+		size_t begin, end;
+
+		vh_lookup_source(&d->in, sources[i].source, &begin, &end);
+		end = VH_MIN(end, begin + VH_MAX_CGROUPS);
+		for (size_t k = begin; k < end; k++)
+			if (d->in.list[k].e->round == VH_LAST && d->in.list[k].e->data)
+				take_io_limits(g, vh_evidence_text(d->in.list[k].e),
+					sources[i].v1.what ? &sources[i].v1 : NULL, &out);
+	}
+	if (out.len)
+		g->io_limits = vh_escaped(vh_buf_str(&out));
+	free(out.data);
+}
+
 static double pressure(const struct vh_decoder *d, const char *source, const char *own)
 {
 	const char *deepest = "";
@@ -346,6 +430,7 @@ void vh_decode_cgroup(struct vh_decoder *d)
 	decode_memory(d, g);
 	g->cpu_pressure_avg10 = pressure(d, "cgroup.cpu.pressure", own);
 	g->memory_pressure_avg10 = pressure(d, "cgroup.memory.pressure", own);
+	decode_io_limits(d, g);
 	g->io_pressure_avg10 = pressure(d, "cgroup.io.pressure", own);
 	g->seen = vh_seek_data(&d->in, "proc.cgroup", "", VH_N_ROUND) || g->frozen >= 0 ||
 		  g->has_quota || g->has_throttle || g->memory_bytes >= 0;

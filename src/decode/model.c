@@ -152,6 +152,7 @@ void vh_model_free(struct vh_model *m)
 	lists_free(m);
 	vh_jobs_free(m);
 	free(m->cgroup.path);
+	free(m->cgroup.io_limits);
 	free(m->cgroup.frozen_group);
 	free(m->cgroup.quota_group);
 	free(m->cgroup.weight_group);

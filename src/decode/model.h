@@ -300,6 +300,10 @@ struct vh_cgroup_view {
 	int64_t memory_max_events;  /* grown over the window: memory.events max, v1 failcnt; -1
 				       unknown */
 	int64_t oom_kills;          /* total; -1 unknown */
+	/* Limits on the I/O of the cgroup or one above, as text: "7:0 reads 100 B a second"; NULL
+	 * none. And whether the least of them is far below what any disk does. */
+	char *io_limits;
+	bool io_limit_is_low;
 	double cpu_pressure_avg10, memory_pressure_avg10,
 		io_pressure_avg10; /* "some"; NAN unknown */
 };

@@ -404,6 +404,16 @@ void vh_facts_of_storage(struct vh_facts *facts)
 	thread_facts(facts);
 	queue_facts(facts);
 	server_facts(facts);
+	if (m->cgroup.io_limits && m->cgroup.io_limit_is_low) {
+		struct vh_fact *f = vh_fact_add(facts, VH_FACT_CGROUP_IO_LIMIT, -1, NAN,
+			"a cgroup limits its I/O: %s", m->cgroup.io_limits);
+
+		vh_fact_ground(facts, f, "cgroup.io.max", NULL);
+		vh_fact_ground(facts, f, "cgroup.blkio.throttle.read_bps_device", NULL);
+		vh_fact_ground(facts, f, "cgroup.blkio.throttle.write_bps_device", NULL);
+		vh_fact_ground(facts, f, "cgroup.blkio.throttle.read_iops_device", NULL);
+		vh_fact_ground(facts, f, "cgroup.blkio.throttle.write_iops_device", NULL);
+	}
 	for (size_t i = 0; i < m->n_drives; i++) {
 		failing_fact(facts, &m->drives[i]);
 		throttled_fact(facts, &m->drives[i]);

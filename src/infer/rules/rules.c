@@ -30,6 +30,7 @@
 	X(host_memory_exhausted)                                                                   \
 	X(host_swapping)                                                                           \
 	X(memory_limit_thrash)                                                                     \
+	X(cgroup_io_limit)                                                                         \
 	X(host_filesystem_frozen)                                                                  \
 	X(nfs_server_silent)                                                                       \
 	X(fuse_backend_stalled)                                                                    \

@@ -362,6 +362,28 @@ static void a_vhost_user_backend(void **state VH_UNUSED)
 	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
 }
 
+static void a_limit_of_the_cgroup(void **state VH_UNUSED)
+{
+	static const char stack[] = "[<0>] io_schedule+0x46/0x70\n[<0>] blkdev_read_iter+0x1/0x2\n";
+	struct vh_case *c = worker_waits('D', "io_schedule", stack, 0);
+
+	case_text_always(c, "cgroup.io.max", "v2:/vm", "7:0 rbps=100 wbps=max riops=max wiops=9\n");
+	EXPECT(c, "cgroup-io-limit", BLOCKED, YES, VH_LIKELY);
+	c = worker_waits('D', "io_schedule", stack, 0);
+	case_text_always(c, "cgroup.blkio.throttle.read_iops_device", "v1:blkio:/vm", "7:0 1\n");
+	EXPECT(c, "cgroup-io-limit", BLOCKED, YES, VH_LIKELY);
+	/* A generous one, none, and one that nobody waits for. */
+	c = worker_waits('D', "io_schedule", stack, 0);
+	case_text_always(c, "cgroup.io.max", "v2:/vm", "7:0 rbps=100000000\n");
+	EXPECT(c, "storage-in-d-state", BLOCKED, YES, VH_LIKELY);
+	c = worker_waits('D', "io_schedule", stack, 0);
+	case_text_always(c, "cgroup.io.max", "v2:/vm", "\n");
+	EXPECT(c, "storage-in-d-state", BLOCKED, YES, VH_LIKELY);
+	c = idle("/img/a.raw");
+	case_text_always(c, "cgroup.io.max", "v2:/vm", "7:0 rbps=100\n");
+	EXPECT(c, "guest-idle", IDLE, NO, VH_CERTAIN);
+}
+
 static void hostile_rings_are_refused(void **state VH_UNUSED)
 {
 	static const char *const bad[] = {"[]", "{", "{\"vring-num\":0,\"inuse\":1}",
@@ -413,6 +435,7 @@ int main(void)
 		cmocka_unit_test(a_ring_that_qemu_gave_up),
 		cmocka_unit_test(a_server_that_is_stopped),
 		cmocka_unit_test(a_vhost_user_backend),
+		cmocka_unit_test(a_limit_of_the_cgroup),
 		cmocka_unit_test(hostile_rings_are_refused),
 		cmocka_unit_test(a_full_disk_and_another_error),
 	};
