@@ -106,5 +106,6 @@ NEEDS = {
     "autogroup": autogroup_missing,
     "spare-cpu": two_cpus_missing,
     "ovmf": lambda: unless(os.path.exists("/usr/share/OVMF/OVMF_CODE_4M.fd"), "no ovmf package"),
+    "qemu-nbd": lambda: unless(shutil.which("qemu-nbd"), "no qemu-nbd (package qemu-utils)"),
     "assembler": lambda: unless(shutil.which("as") and shutil.which("ld"), "no binutils"),
 }

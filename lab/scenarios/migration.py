@@ -349,6 +349,26 @@ def until_worker_waits(vm):
         "request_wait_answer" in process.wchan(vm.pid, tid) for tid in process.threads(vm.pid)))
 
 
+def job_without_server(stage):
+    vm = with_disk(stage, 16 * MIB)
+    target, path = add_target(vm, 16 * MIB), stage.tmp / "nbd.sock"
+    server = stage.spawn(["qemu-nbd", "-t", "-f", "raw", "-k", path, target["filename"]])
+    stage.until("the server listens", path.exists)
+    vm.qmp.ask("blockdev-add", driver="nbd", server={"type": "unix", "path": str(path)},
+               **{"node-name": "copy0"})
+    mirror(vm, speed=MIB)
+    stage.until("some of it is copied", lambda: job_of(vm).get("offset", 0) > 0)
+    os.kill(server.pid, signal.SIGSTOP)
+    vm.qmp.ask("block-job-set-speed", device="copy", speed=0)
+
+    def still():
+        before = job_of(vm)["offset"]
+        time.sleep(0.5)
+        return job_of(vm)["offset"] == before
+    stage.until("the job does not move", still)
+    return vm
+
+
 def job_slow(stage):
     """A healthy job with a speed limit."""
     vm = with_disk(stage, 16 * MIB)
@@ -446,8 +466,11 @@ SCENARIOS = [
     Scenario("job-ready", "a mirror that nobody completes",
              Expect("job-ready-not-completed", RUNS, False, "likely"), job_ready, load=0, old_and_new=True),
     Scenario("job-without-storage", "a mirror of storage that stopped answering",
-             Expect("block-job-stalled", RUNS, None, "likely"), job_without_storage,
-             load=0, needs=("fuse",), old_and_new=True),
+             Expect("fuse-backend-stalled", "blocked", True, "likely", also=("block-job-stalled",)),
+             job_without_storage, load=0, needs=("fuse",), old_and_new=True),
+    Scenario("job-without-server", "a mirror to an NBD server that is stopped (SIGSTOP)",
+             Expect("block-job-stalled", RUNS, False, "likely"), job_without_server,
+             load=0, needs=("qemu-nbd",), old_and_new=True),
     Scenario("job-slow", "a mirror with a speed limit, of an idle VM",
              Expect("guest-idle", "idle", False, "likely"), job_slow, load=0, old_and_new=True),
     Scenario("dump-goes-on", "a dump of its memory into a slow pipe",
