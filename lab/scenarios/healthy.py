@@ -257,18 +257,21 @@ BOOTS = Expect("guest-boots", "running", False, "likely", accept=("guest-busy",)
 ELSEWHERE = Expect("guest-on-another-console", "running", False, "likely")
 LOOPS = "(while :; do :; done) & "
 TCG = {"accel": "tcg", "quick": False, "deadline": 480}
+BOTH = {**TCG, "load": 2.0}                      # both of its vCPUs work all the time
+MANY = {**TCG, "load": 2.0, "alone": True}       # more vCPUs than the host has CPUs
 PASSES = {"quick": False, "lasts": False, "deadline": 480}  # a boot does not last
 
 SCENARIOS = [
     Scenario("linux-kernel-busy", "Linux copies zeroes and makes random numbers for ever, in the kernel",
              BUSY, boots("(while :; do dd if=/dev/zero of=/dev/null bs=1M count=9999; done) 2>/dev/null &\n"
-                         "echo lab: busy\n(while :; do dd if=/dev/urandom of=/dev/null bs=64k count=999; done) 2>/dev/null",
-                         "lab: busy", then=runs(0, 1)), **TCG),
+                         "echo lab: busy\n"
+                         "(while :; do dd if=/dev/urandom of=/dev/null bs=64k count=999; done) 2>/dev/null",
+                         "lab: busy", then=runs(0, 1)), **BOTH),
     Scenario("linux-find", "Linux with 4 CPUs walks its file systems for ever",
              BUSY, kernel_busy("(while :; do busybox find /sys /proc; done) >/dev/null 2>&1", smp=4, newer=True),
-             **TCG),
+             **MANY),
     Scenario("linux-busy-8", "Linux with 8 CPUs, a loop in user space on each",
-             BUSY, kernel_busy("(while :; do :; done)", smp=8), **TCG),
+             BUSY, kernel_busy("(while :; do :; done)", smp=8), **MANY),
     Scenario("linux-idle-8", "Linux with 8 CPUs at its login prompt",
              IDLE, boots(LOGIN, "lab login:", smp=8, then=halts(0, 7)), **{**TCG, "load": 0.2}),
     Scenario("linux-disk-direct", "Linux writes to a virtio disk with O_DIRECT for ever",
@@ -294,7 +297,7 @@ SCENARIOS = [
              needs=("cpu-v1",), **TCG),
     Scenario("linux-idle-poll", "Linux idles in a loop that never halts (idle=poll)",
              Expect("guest-polls-when-idle", "running", False, "likely", accept=("guest-busy",)),
-             boots(LOGIN, "lab login:", append="idle=poll", then=runs(0, 1)), **TCG),
+             boots(LOGIN, "lab login:", append="idle=poll", then=runs(0, 1)), **BOTH),
     Scenario("linux-isolated", "a program that polls for ever has CPU 1 for itself (isolcpus, nohz_full)",
              BUSY, boots("busybox taskset 2 sh -c 'while :; do :; done' & echo lab: busy\n" + SLEEP, "lab: busy",
                          append="isolcpus=1 nohz_full=1 rcu_nocbs=1", then=runs(1)), **TCG),
@@ -311,19 +314,19 @@ SCENARIOS = [
              IDLE, boots(LOGIN, "lab login:", smp=4, append="maxcpus=1", then=halts(0)), **{**TCG, "load": 0.2}),
     Scenario("linux-nosmp", "Linux that starts one of its 2 CPUs (nosmp), at work",
              BUSY, boots("echo lab: busy; while :; do :; done", "lab: busy", append="nosmp", then=runs(0)), **TCG),
-    Scenario("linux-kexec", "Linux behind a kexec, at work", BUSY, kexec(False), **TCG),
+    Scenario("linux-kexec", "Linux behind a kexec, at work", BUSY, kexec(False), **BOTH),
     Scenario("linux-kdump", "kdump's capture kernel at work, behind a panic", BUSY, kexec(True), **TCG),
     Scenario("linux-oops", "Linux at work behind an oops that killed a task",
              BUSY, boots("echo 'WARNING: CPU: 0 PID: 77 at kernel/lab.c:1 lab+0x1/0x2' >/dev/kmsg\n"
                          "echo 'BUG: kernel NULL pointer dereference, address: 0000000000000000' >/dev/kmsg\n"
                          "echo 'Oops: 0002 [#1] PREEMPT SMP NOPTI' >/dev/kmsg\n"
-                         f"{LOOPS} echo lab: busy; while :; do :; done", "lab: busy", then=runs(0, 1)), **TCG),
+                         f"{LOOPS} echo lab: busy; while :; do :; done", "lab: busy", then=runs(0, 1)), **BOTH),
     Scenario("linux-going-down", "Linux counts down to its power-off",
              IDLE, boots("echo 'The system will power off in 60 minutes!'\n" + SLEEP, "power off in",
                          then=halts(0, 1)), **{**TCG, "load": 0.2}),
     Scenario("linux-debugged", "Linux idles, a debugger is attached to QEMU's gdb stub",
              IDLE, debugged, **{**TCG, "load": 0.2}),
-    Scenario("linux-serial-unread", "Linux at work, whose serial port nobody reads", BUSY, full_pipe, **TCG),
+    Scenario("linux-serial-unread", "Linux at work, whose serial port nobody reads", BUSY, full_pipe, **BOTH),
     Scenario("linux-silent-display", "Linux idles and speaks on the serial port alone",
              Expect("guest-on-another-console", "idle", False, "likely"),
              silent_display(LOGIN, "lab login:", 0, 1), **{**TCG, "load": 0.2}),
