@@ -27,4 +27,10 @@ CANNOT = {
     "nfs-server-silent": "this kernel has no NFS client; tests/unit/infer/storage.c, with that client's kernel stacks",
     "storage-does-not-answer": "every storage that can be made to stall here has a cause of its own; Ceph, iSCSI and "
                                "Gluster would show this one; tests/unit/infer/storage.c",
+    "guest-hypercall-storm": "this machine's KVM emulates each instruction, and its emulator repeats VMCALL without the "
+                             "call; tests/unit/infer/guestcode.c",
+    "vmm-event-delivery-failed": "needs a broken guest on a KVM with real exits; tests/unit/infer/guestcode.c",
+    "vmm-entry-failed": "needs a processor that refuses a guest's state; tests/unit/infer/guestcode.c",
+    "guest-fault-loop": "a bug of old host kernels; tests/unit/infer/exits.c",
+    "firmware-crashed": "a build of OVMF that fails is in no package; tests/unit/infer/boot.c",
 }

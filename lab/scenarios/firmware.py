@@ -6,6 +6,7 @@ import bootloaders
 import process
 from guests import boot_disk
 from scenario import Expect, Scenario
+from store import kernel
 
 CODE, VARS = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 NOTHING_TO_BOOT = Expect("firmware-no-boot-device", "idle", True)
@@ -113,6 +114,17 @@ def network(stage):
     return vm
 
 
+def reboots(stage):
+    """Linux finds no root file system, panics, and reboots itself, for ever."""
+    serial = stage.tmp / "serial.out"
+    vm = stage.qemu("-kernel", kernel(), "-serial", f"file:{serial}", "-vga", "std", "-append",
+                    "console=ttyS0 quiet panic=1 mitigations=off tsc=unstable", memory="256",
+                    accel="tcg")
+    stage.until("the third boot has begun to fail", lambda: process.read(serial).count(
+        "Kernel panic - not syncing") >= 3, 240, 0.2)
+    return vm
+
+
 def likely(cause, state="idle", hung=True):
     return Expect(cause, state, hung, "likely")
 
@@ -146,6 +158,10 @@ SCENARIOS = [
              says("sector-passphrase", "Enter passphrase")),
     Scenario("seabios-boot-menu", "SeaBIOS's boot menu is open",
              likely("firmware-setup-open"), boot_menu),
+    Scenario("reboot-loop", "Linux panics at its root device and reboots, again and again",
+             Expect("guest-reboot-loop", "running", True, "likely",
+                    accept=("guest-kernel-panic", "guest-panic-no-root")), reboots, accel="tcg",
+             quick=False),
     Scenario("network-boot", "iPXE is told no file to boot",
              Expect("firmware-network-boot", "running", True, "likely"), network, accel="tcg"),
     Scenario("seabios-no-disk", "SeaBIOS without a drive", NOTHING_TO_BOOT, seabios,

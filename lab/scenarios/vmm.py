@@ -114,7 +114,7 @@ SCENARIOS = [
              Expect("paused-no-space", "paused", True), no_space, needs=("mount",), old_and_new=True),
     Scenario("io-error-eio", "a write fails with EIO, werror=stop", PAUSED_BY_ERROR, write_fails),
     Scenario("internal-error", "KVM cannot emulate what the guest runs",
-             Expect("vmm-internal-error", "dead", True), internal_error, accel="kvm"),
+             Expect("vmm-emulation-failed", "dead", True), internal_error, accel="kvm"),
     Scenario("panicked", "pvpanic, panic=pause", Expect("guest-panicked", "dead", True), panicked),
     Scenario("never-started", "-S", Expect("never-started", "paused", True), never_started),
     Scenario("incoming", "-incoming, and nobody comes",

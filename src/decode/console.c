@@ -77,6 +77,17 @@ static const char *banner_of(struct vh_str text)
 	return NULL;
 }
 
+/* A kernel that is told to be quiet does not say that it begins, but its clock does. */
+static bool begins(struct vh_str line, const char *banner, double so_far_s)
+{
+	double seconds;
+
+	if (banner && vh_str_find(line, banner) >= 0)
+		return true;
+	without_stamp(vh_str_trim(line), &seconds);
+	return seconds < so_far_s - 1;
+}
+
 /* Addresses, process ids and times differ from boot to boot. */
 static bool same_words(struct vh_str a, struct vh_str b)
 {
@@ -147,10 +158,8 @@ struct vh_boots vh_boots_of(struct vh_str text)
 	struct life life = {.seconds = NAN}, before = {.seconds = NAN};
 	struct vh_str line;
 
-	if (!banner)
-		return b;
 	while (vh_next_line(&text, &line)) {
-		if (vh_str_find(line, banner) >= 0) {
+		if (begins(line, banner, life.seconds)) {
 			end_life(&b, &life, &before);
 			before = life;
 			life = (struct life){.seconds = NAN};

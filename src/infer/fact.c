@@ -106,6 +106,7 @@ struct vh_facts *vh_facts_build(const struct vh_model *model)
 	vh_facts_of_jobs(facts);
 	vh_facts_of_texts(facts);
 	vh_facts_of_boot(facts);
+	vh_facts_of_giveup(facts);
 	vh_facts_of_change(facts);
 	vh_facts_of_progress(facts);
 	return facts;

@@ -22,6 +22,10 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_WEAK, stage);
 	if (stage && !vh_boot_cpu_in_firmware(f))
 		vh_against(j, VH_PROOF, stage);
+	if (!stage)
+		vh_at_most(j, VH_POSSIBLE,
+			"whether the firmware still runs was not seen: its report may be of an "
+			"earlier start");
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_MOVES, 0));
 	vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_ON, 0));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_LOGIN));

@@ -23,7 +23,10 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
-static const char *const includes[] = {"guest-kernel-panic", "guest-busy", "guest-idle",
+static const char *const includes[] = {"guest-kernel-panic", "guest-panic-hung-task",
+	"guest-panic-init-killed", "guest-panic-lockup", "guest-panic-machine-check",
+	"guest-panic-no-init", "guest-panic-no-root", "guest-panic-oops",
+	"guest-panic-out-of-memory", "guest-panic-requested", "guest-busy", "guest-idle",
 	"guest-reset-loop", "guest-waits-at-prompt", "guest-panicked", NULL};
 
 const struct vh_rule vh_rule_guest_reboot_loop = {

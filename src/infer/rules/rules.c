@@ -53,6 +53,9 @@
 	X(paused_io_error)                                                                         \
 	X(drive_full)                                                                              \
 	X(vmm_internal_error)                                                                      \
+	X(vmm_entry_failed)                                                                        \
+	X(vmm_event_delivery_failed)                                                               \
+	X(vmm_emulation_failed)                                                                    \
 	X(encrypted_guest_terminated)                                                              \
 	X(encrypted_launch_waits)                                                                  \
 	X(tdx_fatal_error)                                                                         \

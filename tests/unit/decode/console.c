@@ -61,6 +61,11 @@ static void boots_that_end_alike(void **state VH_UNUSED)
 	assert_int_equal(b.alike, 1);
 	assert_false(b.fatal);
 	free(b.last_words);
+	/* A quiet kernel: only its clock tells. */
+	b = boots(PANIC AGAIN "[    0.03] early\n" PANIC AGAIN "[    0.03] early\n");
+	assert_int_equal(b.begun, 2);
+	assert_int_equal(b.alike, 2);
+	free(b.last_words);
 	b = boots("no boot at all\n");
 	assert_int_equal(b.begun, 0);
 	assert_null(b.last_words);

@@ -62,11 +62,57 @@ static void hypercall_storm(void **state VH_UNUSED)
 	drop(&j);
 }
 
+static struct vh_case *gave_up(const char *log)
+{
+	struct vh_case *c = case_new(1);
+
+	case_main_thread(c);
+	case_thread(
+		c, (struct case_thread){.vcpu = 0, .wchan = "futex_wait", .syscall = CASE_FUTEX});
+	case_status(c, "internal-error", false);
+	case_text(c, VH_FIRST, "log.qemu", "/var/log/vm.log", log);
+	return c;
+}
+
+static void why_kvm_gave_up(void **state VH_UNUSED)
+{
+	static const char emulation[] =
+		"KVM internal error. Suberror: 1\nemulation failure\nEAX=00000000 EBX=00000000\n"
+		"Code=00 00 <c5> fa 6f 07 c3 ?? 00\n";
+
+	EXPECT(gave_up(emulation), "vmm-emulation-failed", DEAD, YES, VH_CERTAIN);
+	EXPECT(gave_up("KVM internal error. Suberror: 3\nextra data[0]: 0x80000b0e\n"),
+		"vmm-event-delivery-failed", DEAD, YES, VH_CERTAIN);
+	EXPECT(gave_up("KVM: entry failed, hardware error 0x80000021\n"), "vmm-entry-failed", DEAD,
+		YES, VH_CERTAIN);
+	/* Another reason, or none that is told. */
+	EXPECT(gave_up("KVM internal error. Suberror: 2\n"), "vmm-internal-error", DEAD, YES,
+		VH_CERTAIN);
+	EXPECT(gave_up("KVM internal error. Suberror: \n"), "vmm-internal-error", DEAD, YES,
+		VH_CERTAIN);
+	EXPECT(gave_up(""), "vmm-internal-error", DEAD, YES, VH_CERTAIN);
+	struct judged j = judge(gave_up(emulation));
+
+	assert_non_null(strstr(vh_fact(j.facts, VH_FACT_KVM_EMULATION_FAILED)->text,
+		"with these bytes at RIP: c5 fa 6f 07 c3: \""));
+	drop(&j);
+	/* It was reset, and runs since. */
+	struct vh_case *c = gave_up(emulation);
+
+	for (int round = VH_ASKED; round <= VH_ASKED_AGAIN; round++)
+		vh_evidence_set_data(vh_case_find(c, "qmp.query-status", "", (enum vh_round)round),
+			"{\"status\": \"running\", \"running\": true}", 40);
+	j = judge(c);
+	assert_true(!j.v->cause || strcmp(j.v->cause->rule->id, "vmm-emulation-failed"));
+	drop(&j);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(cpuid_storm),
 		cmocka_unit_test(hypercall_storm),
+		cmocka_unit_test(why_kvm_gave_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

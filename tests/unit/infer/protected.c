@@ -466,7 +466,7 @@ static void terminated(void **state VH_UNUSED)
 	c->vm->confidential = VH_CONF_NONE;
 	case_text(c, VH_FIRST, "log.qemu", "/var/log/vm.log", "KVM internal error. Suberror: 1\n");
 	j = judge(c);
-	EXPECT(&j, "vmm-internal-error", YES);
+	EXPECT(&j, "vmm-emulation-failed", YES);
 	drop(&j);
 }
 
