@@ -143,7 +143,7 @@ def slow(stage):
     def throttled():
         return int(dict(line.split() for line in group.read("cpu.stat").splitlines())["nr_throttled"])
 
-    stage.until("the quota takes CPU time from it", lambda: throttled() > 5)
+    stage.until("the quota takes CPU time from it", lambda: throttled() > 5, 60)
     return vm
 
 
@@ -294,7 +294,7 @@ SCENARIOS = [
              **PASSES),
     Scenario("linux-slow", "Linux works at half of a CPU, for its cgroup's quota",
              Expect("guest-slow", "running", False, "likely", accept=("guest-busy",)), slow,
-             needs=("cpu-v1",), **TCG),
+             needs=("cpu-v1",), **BOTH),
     Scenario("linux-idle-poll", "Linux idles in a loop that never halts (idle=poll)",
              Expect("guest-polls-when-idle", "running", False, "likely", accept=("guest-busy",)),
              boots(LOGIN, "lab login:", append="idle=poll", then=runs(0, 1)), **BOTH),
