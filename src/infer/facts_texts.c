@@ -79,6 +79,7 @@ static const struct {
 	{"kvm-internal-error", VH_FACT_LOG_INTERNAL_ERROR},
 	{"kvm-entry-failed", VH_FACT_LOG_INTERNAL_ERROR},
 	{"kvm-run-failed", VH_FACT_LOG_INTERNAL_ERROR},
+	{"kvm-run-efault", VH_FACT_LOG_INTERNAL_ERROR},
 	{"kvm-unknown-exit", VH_FACT_LOG_INTERNAL_ERROR},
 };
 

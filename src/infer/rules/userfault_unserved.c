@@ -8,7 +8,10 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *waits = vh_fact(f, VH_FACT_USERFAULT_UNSERVED);
 
-	if (!waits)
+	/* Those have answers of their own. */
+	if (!waits || vh_fact(f, VH_FACT_POSTCOPY_SOURCE) ||
+		vh_fact(f, VH_FACT_POSTCOPY_DESTINATION) || vh_fact(f, VH_FACT_POSTCOPY_THREADS) ||
+		vh_fact(f, VH_FACT_POSTCOPY_PAUSED) || vh_fact(f, VH_FACT_POSTCOPY_RECOVERS))
 		return;
 	const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, waits->vcpu);
 	bool come = wakes && wakes->value > PAGES_COME_PER_S;

@@ -26,7 +26,8 @@ static const struct {
 } lines[] = {
 	{"log.qemu", "KVM internal error. Suberror: 1", "kvm-internal-error"},
 	{"log.qemu", "KVM: entry failed, hardware error 0x80000021", "kvm-entry-failed"},
-	{"log.qemu", "error: kvm run failed Bad address", "kvm-run-failed"},
+	{"log.qemu", "error: kvm run failed Bad address", "kvm-run-efault"},
+	{"log.qemu", "error: kvm run failed Invalid argument", "kvm-run-failed"},
 	{"log.qemu", "KVM: unknown exit reason 24", "kvm-ended-guest"},
 	{"log.qemu", "KVM: unknown exit reason 99", "kvm-unknown-exit"},
 	{"log.qemu", "qemu-system-x86_64: terminating on signal 15 from pid 9 (virsh)",
