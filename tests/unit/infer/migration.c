@@ -314,7 +314,7 @@ static void postcopy_is_told_from_other_pages(void **state VH_UNUSED)
 		       "{\"status\":\"postcopy-recover\"}"),
 		"postcopy-recovers", BLOCKED, YES, VH_CERTAIN);
 	/* Somebody else's userfaultfd; and pages that do come. */
-	EXPECT(waits_for_page(0), "vcpu-waits-for-page", BLOCKED, YES, VH_CERTAIN);
+	EXPECT(waits_for_page(0), "userfault-unserved", BLOCKED, YES, VH_CERTAIN);
 	assert_false(names(migrates(postcopy_threads(waits_for_page(300)), active, active),
 		"postcopy-source-stalled"));
 	/* The source. */
