@@ -33,4 +33,9 @@ CANNOT = {
     "vmm-entry-failed": "needs a processor that refuses a guest's state; tests/unit/infer/guestcode.c",
     "guest-fault-loop": "a bug of old host kernels; tests/unit/infer/exits.c",
     "firmware-crashed": "a build of OVMF that fails is in no package; tests/unit/infer/boot.c",
+    "guest-waits-for-file-server": "Linux waits for NFS, 9p and virtiofs so that it can be killed, and its watchdog "
+                                   "says nothing of that; stacks of public reports: tests/unit/infer/kernel.c",
+    "guest-clock-trouble": "TCG's clocks follow the host's, and cannot be made to jump; tests/unit/infer/kernel.c",
+    "guest-oops": "named beside what the guest does, never first (kernel-oops has it so); tests/unit/infer/kernel.c",
+    "guest-io-errors": "named beside what the guest does, never first; tests/unit/infer/kernel.c",
 }

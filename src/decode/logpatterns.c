@@ -104,14 +104,12 @@ const struct vh_log_pattern vh_log_patterns[] = {
 		.meaning = "the guest's kernel shut a file system down after an error"},
 	{"read-only-fs", GUEST, {"BTRFS", "forced readonly"},
 		.meaning = "the guest's kernel made a file system read-only after an error"},
-	/* kernel/time/clocksource.c, kernel/time/hrtimer.c, kernel/rcu/tree_stall.h; a TSC that the
+	/* kernel/time/clocksource.c, kernel/rcu/tree_stall.h; a TSC that the
 	 * command line calls unstable is no trouble */
 	{"clock-trouble", GUEST, {"timekeeping watchdog on CPU"},
 		.meaning = "the guest's clocks do not agree with each other"},
 	{"clock-trouble", GUEST, {"Marking clocksource", "as unstable"},
 		.meaning = "the guest's clocks do not agree with each other"},
-	{"clock-trouble", GUEST, {"hrtimer: interrupt took"},
-		.meaning = "the guest's timer interrupt takes too long"},
 	{"clock-trouble", GUEST, {"Possible timer handling issue on cpu"},
 		.meaning = "a timer of the guest did not go off"},
 	/* Windows: text mode, or the emergency console on the serial port */

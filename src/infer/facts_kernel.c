@@ -107,12 +107,11 @@ static char *report_text(const struct vh_kernel_report *r)
 	case VH_REPORT_HUNG_TASK:
 		vh_buf_printf(&b, "task %s waits for %s", r->task ? r->task : "?",
 			vh_guest_wait_name(r->wait));
-		if (!isnan(r->stuck_s))
-			vh_buf_printf(&b,
-				", for more than %.0f s when the guest's kernel last said so",
-				r->stuck_s);
 		if (r->where)
-			vh_buf_printf(&b, ", in %s", r->where);
+			vh_buf_printf(&b, " in %s", r->where);
+		if (!isnan(r->stuck_s))
+			vh_buf_printf(
+				&b, ", for more than %.0f s when its kernel said so", r->stuck_s);
 		add_ago(&b, r);
 		return vh_buf_steal(&b);
 	case VH_REPORT_OOM_KILL:

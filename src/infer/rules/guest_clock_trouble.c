@@ -47,7 +47,7 @@ const struct vh_rule vh_rule_guest_clock_trouble = {
 		   "host does not keep time. A timer interrupt that is always late does nothing "
 		   "else any more; timers that lie in the far future never go off.",
 	.shown_by =
-		"\"hrtimer: interrupt took\", \"timekeeping watchdog\", \"Marking clocksource ... "
+		"\"timekeeping watchdog\", \"Marking clocksource ... "
 		"as "
 		"unstable\" or \"Possible timer handling issue\" on the console, and a vCPU that "
 		"runs all the time in the kernel. Alone, such lines are no hang: guests on "

@@ -17,8 +17,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_HUNG_ON_FREEZE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_STORAGE_SILENT));
 	vh_title(j,
-		"%zu tasks in the guest wait for locks, and nobody works: a deadlock in its "
-		"kernel; %s",
+		"a deadlock in the guest's kernel: %zu tasks wait for locks, and nobody works; "
+		"%s",
 		vh_fact_count(f, VH_FACT_HUNG_ON_LOCK), text->text);
 	vh_next_of_hung_task(j, f);
 	vh_next_keep_and_reset(j, f);
