@@ -219,7 +219,7 @@ static void guest_memory_fails(void **state VH_UNUSED)
 {
 	EXPECT(internal_error("error: kvm run failed Bad address\nEAX=00000000\n", NULL),
 		"guest-memory-unavailable", DEAD, YES, VH_CERTAIN);
-	EXPECT(internal_error("KVM internal error. Suberror: 1\n", NULL), "vmm-internal-error",
+	EXPECT(internal_error("KVM internal error. Suberror: 1\n", NULL), "vmm-emulation-failed",
 		DEAD, YES, VH_CERTAIN);
 	/* Another VM's page. */
 	struct vh_case *c = faulting(0, NULL);
