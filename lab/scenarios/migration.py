@@ -428,7 +428,7 @@ SCENARIOS = [
              accel="kvm", load=0, old_and_new=True),
     Scenario("migration-last-step", "the destination stops within the last step",
              Expect("migration-last-step-stuck", "paused", True), last_step,
-             accel="kvm", load=0, asks=False, monitor="silent", passive=True, old_and_new=True),
+             accel="kvm", load=0, asks=False, monitor="silent", old_and_new=True),
     Scenario("migration-cancelling", "cancelled while it writes to a pipe that nobody reads",
              Expect("migration-cancelling-stuck", RUNS, False), cancelling, accel="kvm", old_and_new=True),
     Scenario("migration-nobody-answers", "the destination's port answers nothing",

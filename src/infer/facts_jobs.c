@@ -284,25 +284,29 @@ static void postcopy_threads_fact(struct vh_facts *facts)
 			}
 }
 
-/* The last step is done under the lock of everything: QEMU migration_completion. The main loop then
- * waits for that lock, and the vCPUs are stopped. */
+/* The last step is done under the lock of everything: QEMU migration_completion. The vCPUs are
+ * stopped, and the main loop waits for that lock as soon as anything wakes it: the question of the
+ * monitor at the latest. */
 static void held_facts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
 	const struct vh_thread *sender = sender_that_waits(facts);
 	const struct vh_thread *main_thread = vh_model_main_thread(m);
 
-	if (!sender || !main_thread || main_thread->wait != VH_WAIT_FUTEX ||
-		!waits_all_the_time(main_thread) || !m->n_vcpus ||
+	if (!sender || !main_thread || !m->n_vcpus || vh_fact(facts, VH_FACT_MAIN_BLOCKED) ||
 		vh_fact_count(facts, VH_FACT_VCPU_HELD_BY_VMM) != m->n_vcpus)
 		return;
+	if (!vh_fact(facts, VH_FACT_MONITOR_SILENT) &&
+		(main_thread->wait != VH_WAIT_FUTEX || !waits_all_the_time(main_thread)))
+		return;
 	struct vh_fact *f = vh_fact_add(facts, VH_FACT_MIGRATION_HOLDS_VMM, -1, NAN,
-		"the main thread and all %zu vCPUs wait for a lock while thread %d (%s) waits for "
+		"the VMM answers nothing and holds all %zu vCPUs while thread %d (%s) waits for "
 		"the other side of the migration",
 		m->n_vcpus, (int)sender->tid, sender->name);
 
 	vh_fact_ground(facts, f, "task.wchan", vh_subject_tid(sender->tid).s);
 	vh_fact_ground(facts, f, "task.wchan", vh_subject_tid(main_thread->tid).s);
+	vh_fact_ground(facts, f, "qmp.query-status", NULL);
 }
 
 /* "12.0 MiB of 1.0 GiB are done" */

@@ -448,6 +448,9 @@ struct vh_view *vh_view_build(const struct vh_report *r, bool verbose)
 						      : vh_strdup("a VM without a name");
 	v->hung = r->verdict->hung;
 	v->answer = answers[v->hung];
+	/* What is told says nothing of hanging, and something else that the VM is well. */
+	if (cause && cause->rule->hung == VH_HUNG_UNKNOWN && v->hung == VH_HUNG_NO)
+		v->answer = "not hung";
 	v->headline = vh_escaped(r->verdict->headline);
 	v->also = r->verdict->also ? vh_escaped(r->verdict->also) : NULL;
 	v->changed = r->verdict->changed ? vh_escaped(r->verdict->changed) : NULL;
