@@ -25,8 +25,7 @@ static const char *const includes[] = {"vmm-internal-error", NULL};
 
 const struct vh_rule vh_rule_vmm_event_delivery_failed = {
 	.id = "vmm-event-delivery-failed",
-	.title = "KVM met an exit while it delivered an interrupt or exception to the "
-		 "guest, and gave up",
+	.title = "KVM could not deliver an interrupt or exception to the guest",
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_DEAD,
 	.hung = VH_HUNG_YES,
