@@ -7,8 +7,11 @@ static bool parks_cpus(const struct vh_facts *f)
 {
 	for (size_t i = 0; f->model->n_vcpus > 1 && i < f->model->n_vcpus; i++) {
 		int v = f->model->vcpus[i]->index;
+		enum vh_stage stage = vh_stage_seen(f, v);
 
-		if (!vh_stage_is_firmware(vh_stage_seen(f, v)) &&
+		/* One that was not started yet looks the same: the guest boots again. */
+		if (stage != VH_STAGE_UNKNOWN && !vh_stage_is_firmware(stage) &&
+			!vh_fact_of(f, VH_FACT_AP_NEVER_STARTED, v) &&
 			vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
 			vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			return true;

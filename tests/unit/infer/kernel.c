@@ -78,6 +78,22 @@ static void each_panic_by_its_reason(void **state VH_UNUSED)
 	}
 }
 
+/* The other CPUs are not started yet, and stand as a panic leaves them: but for where. */
+static void a_guest_that_boots_again_is_not_certainly_panicked(void **state VH_UNUSED)
+{
+	struct vh_case *c = guest(WORKS_IN_KERNEL, IDLES,
+		"[ 9.1] Kernel panic - not syncing: sysrq triggered crash\n", 20);
+	struct vh_registers waits = case_regs_reset();
+
+	waits.hlt = true;
+	case_registers(c, 1, waits);
+	look_again(c, 1, waits, 0);
+	struct judged j = judge(c);
+
+	assert_true(!j.v->cause || j.v->cause->confidence < VH_CERTAIN);
+	drop(&j);
+}
+
 static void a_panic_device_tells_and_the_console_says_why(void **state VH_UNUSED)
 {
 	struct vh_case *c = case_new(1);
@@ -312,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_panic_by_its_reason),
+		cmocka_unit_test(a_guest_that_boots_again_is_not_certainly_panicked),
 		cmocka_unit_test(a_panic_device_tells_and_the_console_says_why),
 		cmocka_unit_test(a_soft_lockup_is_one_while_the_vcpu_agrees),
 		cmocka_unit_test(a_soft_lockup_that_is_over_is_none),
