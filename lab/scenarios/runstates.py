@@ -78,17 +78,6 @@ def migrated_away(stage):
     return vm
 
 
-def last_step(stage):
-    """The migration waits before its switch-over for leave to go on, which does not come."""
-    vm = stage.qemu(rom="idle")
-    vm.until_halted()
-    vm.qmp.ask("migrate-set-capabilities",
-               capabilities=[{"capability": "pause-before-switchover", "state": True}])
-    vm.qmp.ask("migrate", uri="exec:cat >/dev/null")
-    vm.until_status("finish-migrate")
-    return vm
-
-
 def expect(cause, hung=True, at_least="certain"):
     return Expect(cause, "paused", hung, at_least)
 
@@ -110,6 +99,4 @@ SCENARIOS = [
              old_and_new=True, load=0),
     Scenario("migrated-away", "all was sent to another place", expect("vm-migrated-away"), migrated_away,
              old_and_new=True, load=0),
-    Scenario("finish-migrate", "held before the switch-over of a migration", expect("migration-last-step"),
-             last_step, old_and_new=True, load=0),
 ]

@@ -11,6 +11,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, silent ? VH_PROOF : VH_STRONG, starved);
 	vh_for(j, VH_STRONG, silent);
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_THROTTLED));
+	/* It runs for a good part of the time, and is ready for the rest: more of it would not help
+	 * a loop that does not end. */
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_MAIN_RUNS));
 	/* It does come to run, now and then: slow, but no hang. */
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_MONITOR_ANSWERS));
 	/* Then the vCPUs starve with it, and that says more. */
