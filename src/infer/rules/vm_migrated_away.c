@@ -25,8 +25,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 const struct vh_rule vh_rule_vm_migrated_away = {
 	.id = "vm-migrated-away",
-	.title =
-		"the VM was migrated away: what is left here does not run, and must not be resumed",
+	.title = "the VM was migrated away: what is left must not be resumed",
 	.layer = VH_LAYER_VMM,
 	.state = VH_STATE_PAUSED,
 	.hung = VH_HUNG_YES,
