@@ -237,7 +237,7 @@ SCENARIOS = [
          panic_by_machine_check, "likely"),
     case("panic-device", "pvpanic tells the VMM, the console says why", "guest-panicked", DEAD, panic_device, load=0),
     case("panic-over", "a panic, and a quiet start behind it", "guest-idle", ("idle", False), started_again, load=0,
-         quick=False),
+         accept=("guest-on-another-console",), quick=False),
     # Lockups
     case("soft-lockup", "a task spins in the kernel, interrupts on", "guest-soft-lockup", SPINS,
          stuck("stuck for", "spin", 2)),
