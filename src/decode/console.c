@@ -7,6 +7,7 @@
 
 #define MAX_SEQUENCE 64
 #define MAX_WORDS    160
+#define LINUX_BANNER "Linux version "
 
 /* The length of the escape sequence at the start of s, 0 for none; *moves: the cursor goes to
  * another place. H and f set it, A to G but C move it, J clears. */
@@ -68,24 +69,13 @@ static struct vh_str without_stamp(struct vh_str line, double *seconds)
  * firmware may say several things of its own in one boot. */
 static const char *banner_of(struct vh_str text)
 {
-	static const char *const banners[] = {"Linux version ", "SeaBIOS (version ",
+	static const char *const banners[] = {LINUX_BANNER, "SeaBIOS (version ",
 		"SecCoreStartupWithStack(", "BdsDxe: starting Boot", "iPXE (http"};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(banners); i++)
 		if (vh_str_find(text, banners[i]) >= 0)
 			return banners[i];
 	return NULL;
-}
-
-/* A kernel that is told to be quiet does not say that it begins, but its clock does. */
-static bool begins(struct vh_str line, const char *banner, double so_far_s)
-{
-	double seconds;
-
-	if (banner && vh_str_find(line, banner) >= 0)
-		return true;
-	without_stamp(vh_str_trim(line), &seconds);
-	return seconds < so_far_s - 1;
 }
 
 /* Addresses, process ids and times differ from boot to boot. */
@@ -119,7 +109,7 @@ static bool is_fatal(struct vh_str line)
 /* What a life ended with: its panic where it had one, else its last line. */
 struct life {
 	struct vh_str words;
-	bool panicked, fatal;
+	bool panicked, fatal, reboots;
 	double seconds;
 };
 
@@ -130,11 +120,27 @@ static void add_line(struct life *life, struct vh_str line)
 
 	if (!isnan(seconds))
 		life->seconds = seconds;
+	life->reboots |= vh_str_find(words, "Rebooting in ") >= 0 ||
+			 vh_str_find(words, "reboot: Restarting system") >= 0;
 	if (!words.n || life->panicked)
 		return;
 	life->words = words;
 	life->fatal = is_fatal(words);
 	life->panicked = vh_str_find(words, "Kernel panic - not syncing") >= 0;
+}
+
+/* A kernel that is told to be quiet does not say that it begins; but its clock does, or it is what
+ * speaks after another said that it ends. */
+static bool begins(struct vh_str line, const char *banner, const struct life *life)
+{
+	double seconds;
+
+	if (banner && vh_str_find(line, banner) >= 0)
+		return true;
+	if (vh_streq(banner, LINUX_BANNER) || !vh_str_trim(line).n)
+		return false;
+	without_stamp(vh_str_trim(line), &seconds);
+	return life->reboots || seconds < life->seconds - 1;
 }
 
 static void end_life(struct vh_boots *b, const struct life *life, const struct life *before)
@@ -159,7 +165,7 @@ struct vh_boots vh_boots_of(struct vh_str text)
 	struct vh_str line;
 
 	while (vh_next_line(&text, &line)) {
-		if (begins(line, banner, life.seconds)) {
+		if (begins(line, banner, &life)) {
 			end_life(&b, &life, &before);
 			before = life;
 			life = (struct life){.seconds = NAN};

@@ -66,6 +66,10 @@ static void boots_that_end_alike(void **state VH_UNUSED)
 	assert_int_equal(b.begun, 2);
 	assert_int_equal(b.alike, 2);
 	free(b.last_words);
+	b = boots(PANIC AGAIN PANIC AGAIN PANIC);
+	assert_int_equal(b.begun, 2);
+	assert_int_equal(b.alike, 2);
+	free(b.last_words);
 	b = boots("no boot at all\n");
 	assert_int_equal(b.begun, 0);
 	assert_null(b.last_words);
