@@ -258,7 +258,7 @@ ELSEWHERE = Expect("guest-on-another-console", "running", False, "likely")
 LOOPS = "(while :; do :; done) & "
 TCG = {"accel": "tcg", "quick": False, "deadline": 480}
 BOTH = {**TCG, "load": 2.0}                      # both of its vCPUs work all the time
-MANY = {**TCG, "load": 2.0, "alone": True}       # more vCPUs than the host has CPUs
+MANY = {**TCG, "load": 2.0, "alone": True}       # the host has no CPU left for others
 PASSES = {"quick": False, "lasts": False, "deadline": 480}  # a boot does not last
 
 SCENARIOS = [
@@ -294,7 +294,7 @@ SCENARIOS = [
              **PASSES),
     Scenario("linux-slow", "Linux works at half of a CPU, for its cgroup's quota",
              Expect("guest-slow", "running", False, "likely", accept=("guest-busy",)), slow,
-             needs=("cpu-v1",), **BOTH),
+             needs=("cpu-v1",), **MANY),
     Scenario("linux-idle-poll", "Linux idles in a loop that never halts (idle=poll)",
              Expect("guest-polls-when-idle", "running", False, "likely", accept=("guest-busy",)),
              boots(LOGIN, "lab login:", append="idle=poll", then=runs(0, 1)), **BOTH),
