@@ -8,7 +8,7 @@
 struct process {
 	pid_t pid;
 	pid_t thread; /* a thread that is left where the first one has ended; else 0 */
-	int err; /* errno value where it cannot be looked at: EACCES for other users' */
+	int err;      /* errno value where it cannot be looked at: EACCES for other users' */
 	bool kernel_thread;
 	struct vh_procstat stat; /* id 0 where it could not be read */
 	char *exe;               /* target of exe without " (deleted)"; NULL where denied */

@@ -43,7 +43,7 @@ struct vh_view {
 	enum vh_hung hung;
 	const char *answer; /* "hung", "healthy", "could not tell" */
 	char *headline;
-	char *also, *changed; /* behind it, in the first line; NULL */
+	char *also, *changed;   /* behind it, in the first line; NULL */
 	const char *confidence; /* NULL: the cause is unknown */
 	char *identity;         /* pid, size, accelerator, ... */
 	struct vh_view_section **sections;
