@@ -21,6 +21,7 @@ from table import Table
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 NEWER = "newer"
+UP_IN_NO_TIME = 10  # seconds of a play
 ABOUT = """Plays scenarios of the lab, diagnoses each VM with vmhang, compares, and cleans up.
 
 NAME is a scenario (`--list`), or NAME@newer: the same on the newer QEMU of the backports, that is unpacked
@@ -148,9 +149,11 @@ class Run:
 
 
     def look_at_healthy(self):
-        """Windows of healthy VMs: a row for each VM."""
-        scenarios = [BY_NAME[name.partition("@")[0]] for name in self.given.names] or [
-            scenario for scenario in ALL if scenario.quick or not self.given.quick]
+        """Windows of healthy VMs: a row for each VM. In the quick form, of those that were played in no time."""
+        scenarios = [BY_NAME[name.partition("@")[0]] for name in self.given.names] or ALL
+        if self.given.quick:
+            slow = {result.scenario for result in self.results if result.took > UP_IN_NO_TIME}
+            scenarios = [scenario for scenario in scenarios if scenario.quick and scenario.name not in slow]
         self.windows.run(scenarios, self.given.healthy, self.show_windows)
         for name, why in self.windows.not_up.items():
             self.table.row("failed", f"{name}, windows", "not hung", "it was not there", None, [why])

@@ -392,6 +392,15 @@ class RunTest(unittest.TestCase):
         self.assertEqual(run.accuracy().rate(), 0.5)
         self.assertEqual(len(run.accuracy().certain_and_wrong), 3)
 
+    def test_quick_windows(self):
+        """The quick form does not wait for VMs that take long to come up."""
+        run, _ = self.run_quick({"one": ("right", ""), "two": ("right", ""), "three": ("right", "")}, "--quick")
+        run.results[0].took = runner.UP_IN_NO_TIME + 1
+        looked_at = []
+        run.windows.run = lambda scenarios, *_: looked_at.extend(each.name for each in scenarios)
+        run.look_at_healthy()
+        self.assertCountEqual(looked_at, {"one", "two", "three"} - {run.results[0].scenario})
+
     def test_arguments(self):
         for wrong in ([], ["--all", "--quick", "--write", "x"], ["--all", "--vmhang", "/nowhere"]):
             with self.subTest(wrong=wrong), self.assertRaises(SystemExit), \
