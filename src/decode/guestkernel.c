@@ -319,7 +319,8 @@ static void read_wait(struct vh_kernel_report *r, const char *f, bool *percpu)
 	if (*percpu && keeps_writers_out(f))
 		r->wait = VH_GUEST_WAIT_FREEZE;
 	else if (was == VH_GUEST_WAIT_UNKNOWN ||
-		 (was == VH_GUEST_WAIT_EVENT && now == VH_GUEST_WAIT_STORAGE) ||
+		 (was == VH_GUEST_WAIT_EVENT &&
+			 (now == VH_GUEST_WAIT_STORAGE || now == VH_GUEST_WAIT_RCU)) ||
 		 ((was == VH_GUEST_WAIT_EVENT || was == VH_GUEST_WAIT_STORAGE) &&
 			 now == VH_GUEST_WAIT_FILE_SERVER))
 		r->wait = now;

@@ -62,6 +62,9 @@ static bool hung_task_holds(const struct vh_facts *facts, const struct vh_kernel
 
 	for (size_t i = 0; i < k->n; i++)
 		times += k->list[i].kind == VH_REPORT_HUNG_TASK ? k->list[i].times : 0;
+	/* A grace period waits for a CPU that hangs, and for nothing else. */
+	if (r->wait == VH_GUEST_WAIT_RCU && !any_may_hang(facts))
+		return false;
 	/* While it lasts it is reported every so often, until the kernel has warned enough. */
 	if (k->hung_tasks_suppressed || times >= HUNG_WARNINGS)
 		return true;

@@ -210,6 +210,22 @@ static void tasks_that_wait_by_what_for(void **state VH_UNUSED)
 	}
 }
 
+#define ON_RCU                                                                                     \
+	"[ 242.8]  wait_for_completion+0x86/0x160\n[ 242.8]  __wait_rcu_gp+0x12b/0x140\n"          \
+	"[ 242.8]  synchronize_rcu+0x71/0xb0\n"
+
+/* Whatever CPU kept it waiting has gone on, where all of them rest. */
+static void a_grace_period_ends_where_no_cpu_hangs(void **state VH_UNUSED)
+{
+	EXPECT(guest(IDLES, IDLES, TASK("kworker/0:0:7", ON_RCU), 3), "guest-idle", IDLE, NO,
+		VH_CERTAIN);
+	struct judged j = judge(guest(IDLES, SPINS, TASK("kworker/0:0:7", ON_RCU), 3));
+
+	assert_non_null(vh_fact(j.facts, VH_FACT_TEXT_HUNG_TASK));
+	assert_int_equal(j.v->hung, VH_HUNG_YES);
+	drop(&j);
+}
+
 static void no_more_warnings_is_no_sign_of_an_end(void **state VH_UNUSED)
 {
 	EXPECT(guest(IDLES, IDLES,
@@ -335,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_hard_lockup_is_a_vcpu_with_interrupts_off),
 		cmocka_unit_test(an_rcu_stall_needs_a_busy_vcpu),
 		cmocka_unit_test(tasks_that_wait_by_what_for),
+		cmocka_unit_test(a_grace_period_ends_where_no_cpu_hangs),
 		cmocka_unit_test(no_more_warnings_is_no_sign_of_an_end),
 		cmocka_unit_test(one_process_after_another_is_killed),
 		cmocka_unit_test(a_fault_that_was_survived_is_named_beside),
