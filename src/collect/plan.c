@@ -12,10 +12,10 @@
  * query-cpus-fast, query-name, query-uuid, query-kvm, query-chardev, query-migrate, query-balloon,
  * query-iothreads, query-migrate-parameters, query-dump, qom-get, x-query-virtio-*
  * (src/collect/virtio.c) and info mtree in the main loop, without touching vCPUs or drives.
- * query-block-jobs up to 8.2 takes the lock of a drive's I/O thread. query-stats of vCPUs up to 8.0, info registers, info
- * lapic and gva2gpa on the vCPU threads (run_on_cpu): they wait for a stuck one with the big lock's
- * holder. query-blockstats takes the lock of a drive's I/O thread. query-block stats the image
- * files, screendump writes one: both on the main thread.
+ * query-block-jobs up to 8.2 takes the lock of a drive's I/O thread. query-stats of vCPUs up
+ * to 8.0, info registers, info lapic and gva2gpa on the vCPU threads (run_on_cpu): they wait for a
+ * stuck one with the big lock's holder. query-blockstats takes the lock of a drive's I/O thread.
+ * query-block stats the image files, screendump writes one: both on the main thread.
  */
 const struct vh_question vh_questions[] = {
 	{"qmp.query-version", .command = "query-version", .turn = VH_TURN_IDENTIFY, .needs = MAIN},

@@ -68,18 +68,18 @@ void vh_decode_monitor(struct vh_decoder *d);
 void vh_decode_pulse(struct vh_decoder *d);      /* after cgroup */
 void vh_decode_vcpu_state(struct vh_decoder *d); /* after vcpus */
 void vh_decode_protected(struct vh_decoder *d);  /* after vcpus, exits and monitor */
-void vh_decode_locks(struct vh_decoder *d); /* after vcpus */
+void vh_decode_locks(struct vh_decoder *d);      /* after vcpus */
 void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_chardevs(struct vh_decoder *d);
 void vh_decode_servers(struct vh_decoder *d);    /* after chardevs */
 void vh_decode_virtqueues(struct vh_decoder *d); /* after drives */
-void vh_decode_jobs(struct vh_decoder *d); /* migration, block jobs, dump */
+void vh_decode_jobs(struct vh_decoder *d);       /* migration, block jobs, dump */
 void vh_jobs_free(struct vh_model *m);
 void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);
 void vh_decode_host_load(struct vh_decoder *d); /* after threads and host */
 void vh_decode_logs(struct vh_decoder *d);
-void vh_decode_screen(struct vh_decoder *d);      /* after logs: adds hits */
+void vh_decode_screen(struct vh_decoder *d);       /* after logs: adds hits */
 void vh_decode_guest_kernel(struct vh_decoder *d); /* after logs and screen */
 void vh_guest_kernel_free(struct vh_guest_kernel *k);
 void vh_decode_serial_full(struct vh_decoder *d); /* after monitor and vcpus */

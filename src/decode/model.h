@@ -448,12 +448,12 @@ struct vh_model {
 	size_t n_hits;
 	struct vh_screen screen;
 	struct vh_guest_kernel guest_kernel; /* of the last kernel that wrote to a console */
-	struct vh_boots boots;          /* of the serial console that shows most of them */
-	enum vh_conf_kind confidential; /* as far as anything tells it */
-	struct vh_conf_view conf;       /* who told that, and its policy */
-	struct vh_exits *exits;         /* NULL: nothing counted them */
-	struct vh_devices *devices;     /* NULL: the monitor did not tell */
-	struct vh_pasted_view *pasted;  /* NULL: the case is of a live VM */
+	struct vh_boots boots;               /* of the serial console that shows most of them */
+	enum vh_conf_kind confidential;      /* as far as anything tells it */
+	struct vh_conf_view conf;            /* who told that, and its policy */
+	struct vh_exits *exits;              /* NULL: nothing counted them */
+	struct vh_devices *devices;          /* NULL: the monitor did not tell */
+	struct vh_pasted_view *pasted;       /* NULL: the case is of a live VM */
 	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug
 			     port */
 };

@@ -429,7 +429,8 @@ static void conclude_unknown(struct vh_verdict *v, const struct vh_facts *facts)
 		vh_buf_puts(&line, "; ");
 		vh_escape(&line, vh_str(f->text), false);
 	}
-	if (v->n_causes && !v->causes[0]->rule->aside && v->causes[0]->score >= weight_score[VH_STRONG])
+	if (v->n_causes && !v->causes[0]->rule->aside &&
+		v->causes[0]->score >= weight_score[VH_STRONG])
 		vh_buf_printf(&line, "; perhaps %s", v->causes[0]->title);
 	v->headline = vh_buf_steal(&line);
 	add_missing_steps(v, facts);

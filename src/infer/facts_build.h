@@ -5,21 +5,23 @@
 #include "base/units.h"
 #include "infer/fact.h"
 
-void vh_facts_of_host(struct vh_facts *facts);      /* the process and what the host does to it */
-void vh_facts_of_cpus(struct vh_facts *facts);      /* who takes CPU time: after the vCPUs */
-void vh_facts_of_memory(struct vh_facts *facts);    /* memory, and the host's kernel: after the vCPUs */
-void vh_facts_of_vcpus(struct vh_facts *facts);     /* threads and registers of the vCPUs */
-void vh_facts_of_exits(struct vh_facts *facts);     /* counted exits: after those of the vCPUs */
+void vh_facts_of_host(struct vh_facts *facts); /* the process and what the host does to it */
+void vh_facts_of_cpus(struct vh_facts *facts); /* who takes CPU time: after the vCPUs */
+void vh_facts_of_memory(
+	struct vh_facts *facts);                /* memory, and the host's kernel: after the vCPUs */
+void vh_facts_of_vcpus(struct vh_facts *facts); /* threads and registers of the vCPUs */
+void vh_facts_of_exits(struct vh_facts *facts); /* counted exits: after those of the vCPUs */
 void vh_facts_of_protected(struct vh_facts *facts); /* encrypted guests: after exits, before texts
 						     */
 void vh_facts_of_change(struct vh_facts *facts);    /* what turned while it was looked at */
 void vh_facts_of_giveup(struct vh_facts *facts);    /* why KVM gave up: the VMM's log */
 void vh_facts_of_boot(struct vh_facts *facts);      /* firmware, boot loaders: after texts */
 void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
-void vh_facts_of_runstate(struct vh_facts *facts);  /* what the VMM says it does with the VM, and who holds it */
-void vh_facts_of_storage(struct vh_facts *facts);   /* who does not answer requests, and which */
-void vh_facts_of_kernel(struct vh_facts *facts);    /* the guest's Linux: after vCPUs, before texts */
-void vh_facts_of_texts(struct vh_facts *facts);     /* logs and screen */
+void vh_facts_of_runstate(
+	struct vh_facts *facts); /* what the VMM says it does with the VM, and who holds it */
+void vh_facts_of_storage(struct vh_facts *facts); /* who does not answer requests, and which */
+void vh_facts_of_kernel(struct vh_facts *facts);  /* the guest's Linux: after vCPUs, before texts */
+void vh_facts_of_texts(struct vh_facts *facts);   /* logs and screen */
 void vh_facts_of_progress(
 	struct vh_facts *facts); /* what got on, and where it shows: after the stages */
 void vh_facts_of_runstate(
@@ -66,6 +68,6 @@ struct vh_fact *vh_fact_traced(struct vh_facts *facts, struct vh_fact *f);
 void vh_facts_of_storms(struct vh_facts *facts, const struct vh_vcpu_exits *x);
 void vh_facts_of_irqs(struct vh_facts *facts, const struct vh_vcpu_exits *x);
 void vh_facts_of_ipis(struct vh_facts *facts);
-/* True where what the guest wrote (a hit's id) does not hold any more: the lockup ended, or the guest
- * was started again. */
+/* True where what the guest wrote (a hit's id) does not hold any more: the lockup ended, or the
+ * guest was started again. */
 bool vh_text_is_over(const struct vh_facts *facts, const char *hit);

@@ -99,9 +99,11 @@ static void why_kvm_gave_up(void **state VH_UNUSED)
 	/* It was reset, and runs since. */
 	struct vh_case *c = gave_up(emulation);
 
+	static const char runs[] = "{\"status\": \"running\", \"running\": true}";
+
 	for (int round = VH_ASKED; round <= VH_ASKED_AGAIN; round++)
 		vh_evidence_set_data(vh_case_find(c, "qmp.query-status", "", (enum vh_round)round),
-			"{\"status\": \"running\", \"running\": true}", 40);
+			runs, sizeof runs - 1);
 	j = judge(c);
 	assert_true(!j.v->cause || strcmp(j.v->cause->rule->id, "vmm-emulation-failed"));
 	drop(&j);
