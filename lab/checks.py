@@ -257,8 +257,8 @@ class Watch:
 
 
 # What a stage must not do to a thread that it does not mean to starve, and must to one that it does: vmhang calls a
-# vCPU starved that waited for 80 % of its window; one that gets a sixth of a CPU may rightly be said not to starve.
-MOST_WAITED, MOST_RAN = 0.75, 0.15
+# vCPU starved that waited for 92 % of its window; one that gets a twelfth of a CPU may rightly be said not to starve.
+MOST_WAITED, MOST_RAN = 0.85, 0.08
 MOST_WATCHED = 8  # vCPUs of one VM
 
 

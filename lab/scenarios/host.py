@@ -143,10 +143,10 @@ def strong_rival(stage):
 
 
 def tied_together(stage):
-    vm = stage.qemu(rom="busy-smp", smp=16, setup=lambda: os.sched_setaffinity(0, {last_cpu()}))
+    vm = stage.qemu(rom="busy-smp", smp=24, setup=lambda: os.sched_setaffinity(0, {last_cpu()}))
     stage.until("all vCPUs were started", lambda: sum(
         name.startswith("CPU ") and process.state(vm.pid, tid) == "R" and process.run_ns(vm.pid, tid)[0] > 0.1e9
-        for tid, name in process.threads(vm.pid).items()) == 16, 60)
+        for tid, name in process.threads(vm.pid).items()) == 24, 60)
     until_starved(stage, vm, 3)
     return vm
 
@@ -162,7 +162,7 @@ def other_vms(stage, count, setup=None):
 
 def tied_with_others(stage):
     vm = pinned(stage)
-    other_vms(stage, 12, lambda: os.sched_setaffinity(0, {last_cpu()}))
+    other_vms(stage, 23, lambda: os.sched_setaffinity(0, {last_cpu()}))
     until_starved(stage, vm)
     return vm
 
@@ -170,7 +170,7 @@ def tied_with_others(stage):
 def overcommitted(stage):
     vm = stage.qemu(rom="busy")
     vm.until_runs()
-    other_vms(stage, 13 * len(os.sched_getaffinity(0)))
+    other_vms(stage, 20 * len(os.sched_getaffinity(0)))
     until_starved(stage, vm)
     return vm
 
@@ -242,10 +242,10 @@ SCENARIOS = [
              needs=("cpu-v1", "spare-cpu"), passive=True, alone=True),
     Scenario("strong-rival", "one rival of the highest nice value takes the vCPU's CPU", STARVED,
              strong_rival, needs=("autogroup", "spare-cpu"), passive=True, alone=True),
-    Scenario("tied-together", "16 busy vCPUs may use one CPU only", TOGETHER, tied_together,
+    Scenario("tied-together", "24 busy vCPUs may use one CPU only", TOGETHER, tied_together,
              needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
-    Scenario("tied-with-others", "the vCPUs of 13 VMs may use one CPU only", TOGETHER, tied_with_others,
+    Scenario("tied-with-others", "the vCPUs of 24 VMs may use one CPU only", TOGETHER, tied_with_others,
              needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
-    Scenario("overcommitted", "13 busy VMs for each CPU of the host", OVERCOMMITTED, overcommitted,
+    Scenario("overcommitted", "20 busy VMs for each CPU of the host", OVERCOMMITTED, overcommitted,
              needs=("root",), accel="kvm", passive=True, alone=True),
 ]

@@ -12,9 +12,9 @@
 #define DEMAND_BUSY   0.85
 #define DEMAND_LIGHT  0.2
 #define DEMAND_ASLEEP 0.02
-/* Of what it was ready to run, the share that it waited for a CPU. Who gets a sixth of a CPU, as
- * with five others on it, is slow, but goes on. */
-#define WAITED_STARVED 0.85
+/* Of what it was ready to run, the share that it waited for a CPU. Who gets a tenth of a CPU, as
+ * with nine others on it, is slow, but goes on: a guest's clocks and watchdogs bear that. */
+#define WAITED_STARVED 0.92
 #define WAITED_HARDLY  0.20
 /* Two looks within this distance are the same code. */
 #define SAME_CODE_BYTES 64

@@ -20,8 +20,10 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 		/* In many places, and interrupts come and are served. */
 		vh_for(j, on || takes ? VH_STRONG : VH_WEAK, widely);
 		vh_for(j, widely || moves || user ? VH_STRONG : VH_WEAK, takes);
-		/* An idle loop of a kernel that does not halt is no place to be stuck in. */
-		if (!user && vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v) &&
+		/* An idle loop of a kernel that does not halt is no place to be stuck in, and one
+		 * that was met halted rests where it is. */
+		if (!user && !vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
+			vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v) &&
 			!(on && vh_fact_of(f, VH_FACT_VCPU_WAITS_FOR_TASK, v))) {
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
@@ -38,6 +40,11 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 		vh_for(j, VH_STRONG, active);
 		vh_for(j, VH_STRONG, wakes);
 		vh_for(j, VH_WEAK, takes);
+	} else if (active && moves && on) {
+		/* It rests now and then, as far as the host lets it run. */
+		vh_for(j, VH_WEAK, active);
+		vh_for(j, VH_STRONG, moves);
+		vh_for(j, VH_WEAK, on);
 	}
 }
 
