@@ -266,7 +266,7 @@ SCENARIOS = [
     case("filesystem-frozen", "fsfreeze, and nobody thaws", "guest-filesystem-frozen", WAITS, frozen, "likely", load=0),
     # What goes on in some way
     case("filesystem-readonly", "writes fail, ext4 gives up its journal", "guest-filesystem-readonly",
-         ("running", True), read_only, load=0, needs=("mount", "mke2fs")),
+         ("running", True), read_only, "likely", load=0, needs=("mount", "mke2fs")),
     case("out-of-memory", "one process after another eats all memory", "guest-out-of-memory", ("running", True),
          script("while :; do tail /dev/zero; done\n", *["Out of memory: Killed"],
                 then=lambda stage, vm: says(stage, "Out of memory: Killed", 4)), "likely"),

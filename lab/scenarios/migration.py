@@ -434,7 +434,7 @@ SCENARIOS = [
     Scenario("migration-nobody-answers", "the destination's port answers nothing",
              Expect("migration-waits-for-peer", RUNS, False), nobody_answers, load=0, old_and_new=True),
     Scenario("migration-failed-paused", "the destination dies while a paused VM is sent",
-             Expect("migration-failed-vm-paused", "paused", True), failed_while_paused,
+             Expect("migration-failed-vm-paused", "paused", True, "likely"), failed_while_paused,
              accel="kvm", load=0, old_and_new=True),
     Scenario("incoming-runs", "a destination that receives",
              Expect("incoming-migration-runs", "paused", False), receives, accel="kvm", old_and_new=True),

@@ -149,13 +149,16 @@ static void failed_fact(struct vh_facts *facts, char side)
 
 static void status_facts(struct vh_facts *facts, char side)
 {
+	const struct vh_migration_view *v = &facts->model->migration;
+	double looks = v->looks[0].seen + v->looks[1].seen;
+
 	for (size_t i = 0; i < VH_ARRAY_SIZE(status_rows); i++) {
 		const struct status_row *row = &status_rows[i];
 
 		if ((!row->side || row->side == side) &&
 			is_in(&facts->model->migration, row->status))
 			ground_migration(
-				facts, vh_fact_add(facts, row->fact, -1, NAN, "%s", row->text));
+				facts, vh_fact_add(facts, row->fact, -1, looks, "%s", row->text));
 	}
 }
 

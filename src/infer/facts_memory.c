@@ -191,11 +191,12 @@ static bool asks_for(const struct vh_model *m, const char *accel)
 static void accel_fact(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
-	bool emulates = false;
+	const struct vh_thread *emulated = NULL;
 
-	for (size_t i = 0; i < m->n_vcpus; i++)
-		emulates |= m->vcpus[i]->thread && strstr(m->vcpus[i]->thread->name, "/TCG");
-	if (!emulates || !vh_case_find_data(m->c, "proc.cmdline", NULL, VH_N_ROUND))
+	for (size_t i = 0; i < m->n_vcpus && !emulated; i++)
+		if (m->vcpus[i]->thread && strstr(m->vcpus[i]->thread->name, "/TCG"))
+			emulated = m->vcpus[i]->thread;
+	if (!emulated || !vh_case_find_data(m->c, "proc.cmdline", NULL, VH_N_ROUND))
 		return;
 	bool wanted = asks_for(m, "kvm");
 
@@ -208,7 +209,7 @@ static void accel_fact(struct vh_facts *facts)
 			 "n/TCG)");
 
 	vh_fact_ground(facts, f, "proc.cmdline", NULL);
-	vh_fact_ground(facts, f, "task.stat", vh_subject_tid(m->vcpus[0]->thread->tid).s);
+	vh_fact_ground(facts, f, "task.stat", vh_subject_tid(emulated->tid).s);
 }
 
 void vh_facts_of_memory(struct vh_facts *facts)

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,8 @@ import checks  # noqa: E402
 import pool  # noqa: E402
 import process  # noqa: E402
 import runner  # noqa: E402
+import scenarios  # noqa: E402
+import scenarios.cannot  # noqa: E402
 import ward  # noqa: E402
 import windows  # noqa: E402
 from scenario import NEEDS, Expect, Scenario  # noqa: E402
@@ -51,6 +54,31 @@ def gone(pid):
 
 def job(cpus=0.0, alone=False, what=None, work=lambda: None, **more):
     return pool.Job(what, work, cpus, alone, **more)
+
+
+class CausesTest(unittest.TestCase):
+    """Each cause has a scenario, or a reason why it has none and a test that stands in."""
+
+    def setUp(self):
+        rules = "".join(path.read_text() for path in (TOP / "src/infer/rules").glob("*.c"))
+        self.causes = set(re.findall(r'\.id = "([^"]+)"', rules))
+        self.played = set()
+        for each in scenarios.ALL:
+            for expect in filter(None, (each.expect, each.passive_expect)):
+                self.played |= {expect.cause, *expect.also}
+
+    def test_every_cause_is_proved(self):
+        self.assertGreater(len(self.causes), 100)
+        self.assertEqual(set(), self.causes - self.played - set(scenarios.cannot.CANNOT))
+        self.assertEqual(set(), self.played - self.causes - {None})
+
+    def test_what_stands_in_is_about_the_cause(self):
+        for cause, why in scenarios.cannot.CANNOT.items():
+            self.assertIn(cause, self.causes)
+            tests = re.findall(r"tests/unit/\S+\.c", why)
+            self.assertTrue(tests, cause)
+            for test in tests:
+                self.assertIn(f'"{cause}"', (TOP / test).read_text(), cause)
 
 
 class PlanTest(unittest.TestCase):

@@ -19,8 +19,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_at_most(j, VH_LIKELY, "the storage itself may be stuck besides");
 	vh_title(j, "the guest waits for its disk, for %s", limit->text);
 	vh_next(j,
-		"cat /proc/{pid}/cgroup; grep -H . /sys/fs/cgroup/blkio/**/blkio.throttle.*_device "
-		"/sys/fs/cgroup/**/io.max 2>/dev/null",
+		"cat /proc/{pid}/cgroup; grep -rH . "
+		"--include='blkio.throttle.*_device' --include=io.max /sys/fs/cgroup 2>/dev/null",
 		"find the cgroup, and who set the limit (IOReadBandwidthMax= and its like of a "
 		"systemd unit, <blkiotune> of a libvirt domain, a container's limits)");
 	vh_next_monitor(j, f, "blkiotune", "query-blockstats",

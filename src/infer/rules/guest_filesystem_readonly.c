@@ -8,10 +8,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
-	/* The guest says that its disk failed, and the VMM counts just that. */
-	vh_for(j, errors ? VH_PROOF : VH_STRONG, text);
+	vh_for(j, VH_STRONG, text);
 	vh_for(j, VH_STRONG, errors);
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_IO_ERROR));
+	vh_at_most(j, VH_LIKELY,
+		"it is what the guest said once: whether it has been mended since was not seen");
 	vh_title(j, "a file system of the guest is read-only after an error: %s", text->text);
 	vh_next_of_drive_errors(j, f);
 	vh_next(j, NULL,
@@ -32,9 +33,10 @@ const struct vh_rule vh_rule_guest_filesystem_readonly = {
 		   "made the file system read-only (ext4) or shut it down (XFS, Btrfs) so that "
 		   "nothing gets worse. The guest runs on, but programs that write fail or stop: "
 		   "no logins, no logs, a database that does not answer.",
-	.shown_by = "\"Remounting filesystem read-only\", \"Shutting down filesystem\" or \"forced "
-		    "readonly\" on the console since it was started. Certain where the VMM itself "
-		    "has answered requests to that drive with errors.",
+	.shown_by =
+		"\"Remounting filesystem read-only\", \"Shutting down filesystem\" or \"forced "
+		"readonly\" on the console since it was started; more sure where the VMM itself "
+		"has answered requests with errors.",
 	.what_to_do =
 		"First the disk: a full or failing storage on the host, a lost path to it. Then "
 		"restart the guest and let fsck run. Without errors of the disk it was damage "

@@ -23,8 +23,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		"see what backs the guest's memory, and whether that is full: a tmpfs at its size, "
 		"the "
 		"pool of huge pages, a file that was truncated");
-	vh_next(j, "mount -o remount,size=75% /dev/shm",
-		"make it larger (for huge pages: sysctl vm.nr_hugepages), then restart the VM: "
+	vh_next(j, NULL,
+		"make it larger (a tmpfs: mount -o remount,size=SIZE; huge pages: sysctl "
+		"vm.nr_hugepages), then restart the VM: "
 		"what "
 		"the vCPU did at that page cannot be repeated");
 	vh_next(j, NULL,

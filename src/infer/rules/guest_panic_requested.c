@@ -6,7 +6,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!vh_judge_panic(f, j, VH_FACT_PANIC_REQUESTED,
 		    "the guest's kernel panicked: somebody told it to"))
 		return;
-	vh_next(j, "journalctl --since -1h | grep -iE 'inject-nmi|send-key|{name}'",
+	vh_next(j, "journalctl --since -1h | grep -i -e inject-nmi -e send-key -e {name}",
 		"find out who did so: sysrq-trigger in the guest (its shell history, a "
 		"cluster's fencing agent, a watchdog daemon), or an NMI from outside (virsh "
 		"inject-nmi)");

@@ -29,7 +29,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	}
 	vh_next(j, "ps -eLo pid,tid,cls,rtprio,ni,psr,pcpu,comm --sort=-pcpu | head -20",
 		"see which threads of the host take the rest of its time");
-	vh_next(j, "renice -n 0 -p {pid}; echo 0 > /proc/{pid}/autogroup",
+	vh_next(j, "renice -n 0 -p $(ls /proc/{pid}/task); echo 0 > /proc/{pid}/autogroup",
 		"give it the priority of the others, if it is too slow");
 }
 

@@ -17,7 +17,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for_all(j, f, VH_WEAK, VH_FACT_VCPU_MAJOR_FAULTS);
 	vh_for(j, VH_WEAK, pressure);
 	/* Pages may be read in quickly, beside work that goes on. */
-	if (!pressure && !reclaims)
+	if (!reclaims && (!pressure || vh_fact(f, VH_FACT_VCPU_BUSY)))
 		vh_at_most(j, VH_POSSIBLE, "it is not seen that much time is lost by it");
 	vh_title(j, "the host has run out of memory, and the vCPUs wait for it: %s", low->text);
 	vh_next(j, "free -m; ps -eo pid,rss,comm --sort=-rss | head -20",

@@ -12,14 +12,15 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	/* What was swapped out long ago, and is not missed, does no harm. */
 	if (!swapped || (!faults && !reclaims))
 		return;
-	vh_for(j, swaps && (pressure || reclaims) ? VH_PROOF : VH_STRONG, swapped);
+	/* Pressure may be that of others on the host. */
+	vh_for(j, swaps && reclaims ? VH_PROOF : VH_STRONG, swapped);
 	vh_for(j, VH_STRONG, swaps);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_MAJOR_FAULTS);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_RECLAIMS);
 	vh_for(j, VH_WEAK, pressure);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_HOST_MEMORY_LOW));
 	/* Pages may be read in quickly, beside work that goes on. */
-	if (!pressure && !reclaims)
+	if (!reclaims && (!pressure || vh_fact(f, VH_FACT_VCPU_BUSY)))
 		vh_at_most(j, VH_POSSIBLE, "it is not seen that much time is lost by it");
 	vh_title(j, "the host swaps, and the vCPUs wait for their pages: %s", swapped->text);
 	vh_next(j, "vmstat 1 5; grep -H VmSwap /proc/[0-9]*/status | sort -k2 -n -r | head",

@@ -13,12 +13,15 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	/* At the limit alone many are well: the cache of files fills what there is. */
 	if (!hit || (!faults && !reclaims))
 		return;
-	vh_for(j, faults && (pressure || reclaims) ? VH_PROOF : VH_STRONG, hit);
+	vh_for(j,
+		faults && (pressure || reclaims) && !vh_fact(f, VH_FACT_VCPU_BUSY) ? VH_PROOF
+										   : VH_STRONG,
+		hit);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_MAJOR_FAULTS);
 	vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_RECLAIMS);
 	vh_for(j, VH_WEAK, pressure);
 	/* Pages may be read in quickly, beside work that goes on. */
-	if (!pressure && !reclaims)
+	if (!reclaims && (!pressure || vh_fact(f, VH_FACT_VCPU_BUSY)))
 		vh_at_most(j, VH_POSSIBLE, "it is not seen that much time is lost by it");
 	if (g->memory_limit_bytes > 0)
 		vh_title(j,
@@ -49,8 +52,8 @@ const struct vh_rule vh_rule_memory_limit_thrash = {
 	.state = VH_STATE_BLOCKED,
 	.hung = VH_HUNG_YES,
 	.meaning = "The cgroup of the VM may use less memory than the guest touches. "
-		   "Whatever the guest needs must be freed elsewhere first: pages of file- "
-		   "backed or shared guest memory are written out and read in again, "
+		   "Whatever the guest needs must be freed elsewhere first: pages of "
+		   "file-backed or shared guest memory are written out and read in again, "
 		   "anonymous ones are swapped. The guest crawls.",
 	.shown_by = "memory.events max or high (v1: memory.failcnt) grows, the vCPUs' "
 		    "threads have major faults all the time (majflt in "

@@ -40,8 +40,8 @@ const struct vh_rule vh_rule_memory_poisoned = {
 		   "check; where that is not possible, the VM stops with an internal "
 		   "error.",
 	.shown_by = "The host's kernel log says \"Memory failure: ... due to hardware memory "
-		    "corruption\" with a thread of this VM, and the VMM reports internal- "
-		    "error.",
+		    "corruption\" with a thread of this VM, and the VMM reports "
+		    "internal-error.",
 	.what_to_do = "Replace the module. Restart the VM: what was in the page is lost, and "
 		      "was not always noticed.",
 	.includes = includes,

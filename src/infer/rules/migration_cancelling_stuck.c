@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
+#include "infer/rules/moving.h"
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *waits = vh_fact(f, VH_FACT_MIGRATION_SENDER_WAITS);
 
-	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_MIGRATION_CANCELLING));
+	vh_for_phase(j, vh_fact(f, VH_FACT_MIGRATION_CANCELLING));
 	if (!vh_fact(f, VH_FACT_MIGRATION_CANCELLING))
 		return;
 	vh_for(j, VH_WEAK, waits);

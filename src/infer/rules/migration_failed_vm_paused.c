@@ -11,8 +11,13 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		held = vh_fact(f, VH_FACT_RUNSTATE_FINISH_MIGRATE);
 	if (!failed || !held)
 		return;
-	vh_for(j, VH_PROOF, failed);
+	vh_for(j, paused ? VH_STRONG : VH_PROOF, failed);
 	vh_for(j, VH_STRONG, held);
+	/* query-migrate tells of the last migration, be it of last week. */
+	if (paused)
+		vh_at_most(j, VH_LIKELY,
+			"when the migration failed is not known: somebody may have paused the VM "
+			"since, for another reason");
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LIBVIRT_REASON));
 	vh_title(j, "the VM is paused, and %s", failed->text);
 	vh_next(j, NULL,

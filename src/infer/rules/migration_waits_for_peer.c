@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
+#include "infer/rules/moving.h"
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_MIGRATION_SETS_UP));
+	vh_for_phase(j, vh_fact(f, VH_FACT_MIGRATION_SETS_UP));
 	vh_next(j, "ss -xtnp | grep pid={pid},",
 		"see how far it came: SYN-SENT means that nobody answers at the destination's "
 		"address (a firewall, a wrong address, a host that is down)");

@@ -3,7 +3,7 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_MIGRATION_WAITS_SWITCHOVER));
+	vh_for_phase(j, vh_fact(f, VH_FACT_MIGRATION_WAITS_SWITCHOVER));
 	vh_next(j, "journalctl -u libvirtd -u virtqemud --since -1h | tail -50",
 		"see what became of the management software that began the migration: it is what "
 		"must say how it goes on");

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "infer/rules/common.h"
+#include "infer/rules/moving.h"
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_MIGRATION_WAITS_UNPLUG));
+	vh_for_phase(j, vh_fact(f, VH_FACT_MIGRATION_WAITS_UNPLUG));
 	vh_next(j, NULL,
 		"look into the guest: its driver must let go of the device (failover network "
 		"card), "

@@ -40,3 +40,13 @@ const struct vh_fact *vh_pages_come(const struct vh_facts *facts, int vcpu)
 
 	return wakes && wakes->value > PAGES_COME_PER_S ? wakes : NULL;
 }
+
+void vh_for_phase(struct vh_judgement *j, const struct vh_fact *phase)
+{
+	bool twice = phase && phase->value >= 2;
+
+	vh_for(j, twice ? VH_PROOF : VH_STRONG, phase);
+	if (phase && !twice)
+		vh_at_most(j, VH_LIKELY,
+			"it was seen once only: every migration goes through that phase");
+}

@@ -11,3 +11,6 @@ void vh_next_monitor_with(struct vh_judgement *j, const struct vh_facts *facts, 
 /* That vCPU n, which waits for a page, is woken so often that pages do come: NULL where they do
  * not. */
 const struct vh_fact *vh_pages_come(const struct vh_facts *facts, int vcpu);
+/* A phase that a migration is in (value: how often it was seen), and that should be short: a proof
+ * where it was the same at two looks. */
+void vh_for_phase(struct vh_judgement *j, const struct vh_fact *phase);

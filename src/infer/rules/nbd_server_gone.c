@@ -15,6 +15,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_STRONG, waits);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_RUNSTATE_IO_ERROR));
 	vh_weigh_waiting_guest(j, f);
+	if (!fail && !waits &&
+		(vh_fact(f, VH_FACT_JOB_RUNS) || vh_fact(f, VH_FACT_JOB_STOPPED_BY_ERROR)))
+		vh_at_most(j, VH_LIKELY,
+			"no request of the guest was seen to wait or fail: a block job may be what "
+			"uses that server");
 	vh_auto_free char *server = vh_served_by(f, VH_BACKEND_NBD);
 
 	vh_title(j, "the NBD server %s%sis gone: %s", server ? server : "", server ? " " : "",

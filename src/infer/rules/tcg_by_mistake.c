@@ -30,8 +30,8 @@ const struct vh_rule vh_rule_tcg_by_mistake = {
 	.state = VH_STATE_RUNNING,
 	.hung = VH_HUNG_UNKNOWN,
 	.meaning = "The vCPUs are not executed by the processor but translated by QEMU "
-		   "(TCG). That is ten to a hundred times slower, and a system whose time- "
-		   "outs are made for hardware may seem to hang. It happens silently: "
+		   "(TCG). That is ten to a hundred times slower, and a system whose "
+		   "time-outs are made for hardware may seem to hang. It happens silently: "
 		   "\"accel=kvm:tcg\" falls back, and without any -accel option QEMU "
 		   "emulates.",
 	.shown_by = "The vCPUs' threads are called CPU n/TCG, and the command line asks for "

@@ -9,8 +9,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!told)
 		return;
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_LIBVIRT_REASON));
-	vh_next_monitor(j, f, "qemu-monitor-command --hmp 'info migrate'", "query-colo-status",
-		"see on which side it is, and whether replication goes on");
+	vh_next_monitor(j, f, "qemu-monitor-command --hmp --cmd 'info migrate'",
+		"query-colo-status", "see on which side it is, and whether replication goes on");
 	vh_next(j, NULL,
 		"if the other side is dead, tell this one to take over: x-colo-lost-heartbeat");
 }

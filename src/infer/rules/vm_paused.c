@@ -63,6 +63,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (paused && vh_fact(f, VH_FACT_GDB_CLIENT))
 		vh_at_most(j, VH_LIKELY,
 			"a debugger is connected to the VM's gdb stub: it pauses the VM, too");
+	if (paused && vh_fact(f, VH_FACT_MIGRATION_FAILED))
+		vh_at_most(j, VH_LIKELY, "its last migration failed, and may have left it so");
 	if (all_held(f)) {
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_HELD_BY_VMM);
 		vh_at_most(j, VH_LIKELY, "the monitor did not tell its state");

@@ -38,6 +38,64 @@ static void every_rule_is_explained(void **state VH_UNUSED)
 	assert_null(vh_rule_find("no-such-cause"));
 }
 
+/* No word of it was taken apart at the end of a line of source. */
+static bool is_whole(const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 1; i + 1 < n; i++)
+		if (text[i] == '-' && text[i + 1] == ' ' && isalpha((unsigned char)text[i - 1]))
+			return false;
+	return strchr(".?)", text[n - 1]) && !strstr(text, "  ");
+}
+
+/* True where the rule comes back to the one it was first asked of, by what it includes. */
+static bool includes_in_the_end(const struct vh_rule *rule, const struct vh_rule *first, int depth)
+{
+	for (size_t i = 0; rule->includes && rule->includes[i]; i++) {
+		const struct vh_rule *next = vh_rule_find(rule->includes[i]);
+
+		if (!next)
+			fail_msg("%s includes %s, which is no cause", rule->id, rule->includes[i]);
+		if (next == first || (depth && includes_in_the_end(next, first, depth - 1)))
+			return true;
+	}
+	return false;
+}
+
+/* Two that include each other would both be hidden, or either by chance. */
+static void what_a_rule_includes_is_there_and_ends(void **state VH_UNUSED)
+{
+	for (size_t i = 0; vh_rules[i]; i++) {
+		const struct vh_rule *r = vh_rules[i];
+
+		if (includes_in_the_end(r, r, 6))
+			fail_msg("%s includes itself", r->id);
+		if (!is_whole(r->meaning) || !is_whole(r->shown_by) || !is_whole(r->what_to_do))
+			fail_msg("the page of %s", r->id);
+		for (size_t k = 0; r->includes && r->includes[k]; k++)
+			for (size_t n = 0; n < k; n++)
+				assert_string_not_equal(r->includes[k], r->includes[n]);
+	}
+}
+
+/* Whatever asks for a person says more than that it asks. */
+static void prompts_have_causes_of_their_own(void **state VH_UNUSED)
+{
+	static const char *const exact[] = {"guest-initramfs-shell", "guest-emergency-shell",
+		"grub-shell", "grub-rescue-prompt", "windows-boot-failed"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(exact); i++) {
+		const struct vh_rule *r = vh_rule_find(exact[i]);
+		bool found = false;
+
+		assert_non_null(r);
+		for (size_t k = 0; r->includes[k]; k++)
+			found |= strcmp(r->includes[k], "guest-waits-at-prompt") == 0;
+		assert_true(found);
+	}
+}
+
 static void every_fact_has_a_name_of_its_own(void **state VH_UNUSED)
 {
 	for (int i = 0; i < VH_N_FACT; i++) {
@@ -154,6 +212,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_rule_is_explained),
+		cmocka_unit_test(prompts_have_causes_of_their_own),
+		cmocka_unit_test(what_a_rule_includes_is_there_and_ends),
 		cmocka_unit_test(every_fact_has_a_name_of_its_own),
 		cmocka_unit_test(an_outer_cause_hides_the_inner_ones),
 		cmocka_unit_test(facts_name_their_evidence),

@@ -316,10 +316,16 @@ static void a_read_only_file_system(void **state VH_UNUSED)
 	case_text(c, VH_ASKED, "qmp.query-blockstats", "",
 		"[{\"device\": \"virtio0\", \"stats\": {\"rd_operations\": 100, \"wr_operations\": "
 		"9, \"failed_wr_operations\": 7, \"idle_time_ns\": 5000000000}}]");
-	EXPECT(c, "guest-filesystem-readonly", RUNNING, YES, VH_CERTAIN);
+	EXPECT(c, "guest-filesystem-readonly", RUNNING, YES, VH_LIKELY);
 	/* Errors alone: guests go on. */
 	EXPECT(guest(IDLES, IDLES, "[ 9.0] blk_update_request: I/O error, dev vda, sector 8\n", 30),
 		"guest-idle", IDLE, NO, VH_CERTAIN);
+	struct judged j = judge(guest(
+		IDLES, IDLES, "[ 9.0] blk_update_request: I/O error, dev vda, sector 8\n", 30));
+
+	assert_true(j.v->n_causes > 1);
+	assert_string_equal(j.v->causes[1]->rule->id, "guest-io-errors");
+	drop(&j);
 }
 
 #define CLOCK                                                                                      \

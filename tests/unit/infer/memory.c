@@ -126,6 +126,39 @@ static struct vh_case *userfault(unsigned wakes)
 	return c;
 }
 
+/* Of vCPU 0 no thread was met: it ended, or the text does not show it. */
+static void emulated_without_its_first_vcpu(void **state VH_UNUSED)
+{
+	struct vh_case *c = case_new(2);
+
+	case_main_thread(c);
+	case_thread(c, (struct case_thread){.tid = CASE_PID + 7,
+			       .name = "CPU 1/TCG",
+			       .wchan = "futex_do_wait",
+			       .syscall = CASE_FUTEX});
+	case_text_always(c, "proc.cmdline", "", "qemu-system-x86_64");
+	struct judged j = judge(c);
+
+	assert_true(names(&j, "tcg-by-mistake"));
+	drop(&j);
+}
+
+/* Others of the host wait for memory; this VM reads pages in, and works. */
+static void pressure_of_others_is_not_its_own(void **state VH_UNUSED)
+{
+	struct vh_case *c = faulting(30, NULL);
+
+	put_swapped(c);
+	put_both(c, "host.vmstat", "pswpin 100\npswpout 5\n", "pswpin 2100\npswpout 9\n");
+	case_text_always(c, "host.pressure.memory", "",
+		"some avg10=71.00 avg60=40.00 avg300=9.00 total=1\n");
+	struct judged j = judge(c);
+
+	assert_string_equal(j.v->cause->rule->id, "guest-busy");
+	assert_true(names(&j, "host-swapping"));
+	drop(&j);
+}
+
 static void nobody_serves_the_userfaultfd(void **state VH_UNUSED)
 {
 	EXPECT(userfault(0), "userfault-unserved", BLOCKED, YES, VH_CERTAIN);
@@ -317,6 +350,8 @@ int main(void)
 		cmocka_unit_test(at_the_limit_and_well),
 		cmocka_unit_test(the_host_swaps),
 		cmocka_unit_test(the_host_has_no_memory),
+		cmocka_unit_test(emulated_without_its_first_vcpu),
+		cmocka_unit_test(pressure_of_others_is_not_its_own),
 		cmocka_unit_test(nobody_serves_the_userfaultfd),
 		cmocka_unit_test(numa_balancing),
 		cmocka_unit_test(split_locks),

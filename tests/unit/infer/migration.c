@@ -38,7 +38,8 @@ static struct vh_case *held(const char *state)
 static struct vh_case *tells(struct vh_case *c, const char *source, const char *a, const char *b)
 {
 	case_text(c, VH_ASKED, source, "", a);
-	case_text(c, VH_ASKED_AGAIN, source, "", b);
+	if (b)
+		case_text(c, VH_ASKED_AGAIN, source, "", b);
 	return c;
 }
 
@@ -84,6 +85,9 @@ static void a_phase_that_lasts_stands_before_a_vm_that_is_well(void **state VH_U
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
 		EXPECT(migrates(idle("running"), rows[i].status, rows[i].status), rows[i].cause,
 			RUNNING, NO, VH_CERTAIN);
+		/* Seen once, it may be any migration's. */
+		EXPECT(migrates(idle("running"), rows[i].status, NULL), rows[i].cause, RUNNING, NO,
+			VH_LIKELY);
 		/* It was over at the second look. */
 		EXPECT(migrates(idle("running"), rows[i].status, ACTIVE(1000)), "guest-idle", IDLE,
 			NO, VH_CERTAIN);
@@ -244,8 +248,9 @@ static void who_failed_to_leave_is_still_here(void **state VH_UNUSED)
 
 	EXPECT(migrates(held("postmigrate"), failed, failed), "migration-failed-vm-paused", PAUSED,
 		YES, VH_CERTAIN);
+	/* That may have been last week, and the pause is of today. */
 	EXPECT(migrates(held("paused"), failed, failed), "migration-failed-vm-paused", PAUSED, YES,
-		VH_CERTAIN);
+		VH_LIKELY);
 	assert_false(names(migrates(held("postmigrate"), failed, failed), "vm-migrated-away"));
 	EXPECT(migrates(held("postmigrate"), "{\"status\":\"completed\"}",
 		       "{\"status\":\"completed\"}"),
