@@ -11,6 +11,7 @@ from . import mainloop
 from . import migration
 from . import memory
 from . import runstates
+from . import serial
 from . import storage
 from . import troubles
 from . import vmm
@@ -28,6 +29,7 @@ ALL = [
     *kernel.SCENARIOS,
     *migration.SCENARIOS,
     *runstates.SCENARIOS,
+    *serial.SCENARIOS,
     *storage.SCENARIOS,
     *healthy.SCENARIOS,
 ]

@@ -18,6 +18,7 @@ const struct vh_collector *const vh_passive_collectors[] = {
 	&vh_collect_kvmstats,
 	&vh_collect_rivals,
 	&vh_collect_servers,
+	&vh_collect_channels,
 	&vh_collect_hostview,
 	&vh_collect_logs,
 	&vh_collect_hostlog,

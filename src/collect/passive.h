@@ -16,6 +16,7 @@ extern const struct vh_collector vh_collect_rivals;
 extern const struct vh_collector vh_collect_hostlog;
 extern const struct vh_collector vh_collect_kvmstats;
 extern const struct vh_collector vh_collect_servers;
+extern const struct vh_collector vh_collect_channels;
 extern const struct vh_collector vh_collect_logs;
 
 #define VH_PROC_FILE_CAP (64 * 1024) /* more than any file of /proc/PID but cmdline holds */

@@ -56,6 +56,7 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_drives(&d);
 	vh_decode_chardevs(&d);
 	vh_decode_servers(&d);
+	vh_decode_channels(&d); /* after chardevs */
 	vh_decode_pasted_drives(&d);
 	vh_decode_virtqueues(&d);
 	vh_decode_jobs(&d);
@@ -100,6 +101,7 @@ static void lists_free(struct vh_model *m)
 		free(m->chardevs[i].filename);
 	}
 	free(m->chardevs);
+	vh_channels_free(m);
 	for (size_t i = 0; i < m->n_servers; i++) {
 		free(m->servers[i].path);
 		free(m->servers[i].name);

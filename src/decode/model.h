@@ -252,6 +252,24 @@ struct vh_chardev_view {        /* query-chardev */
 	char *vhost_user;       /* the vhost-user device that it belongs to; NULL: to none */
 };
 
+/* A pipe, socket or terminal of the VM, for one of its consoles or monitors. */
+enum vh_channel_use {
+	VH_USE_OTHER, /* or not known */
+	VH_USE_UART,
+	VH_USE_VIRTIO, /* a virtio console or port */
+	VH_USE_MONITOR
+};
+struct vh_channel {
+	int64_t fd;
+	enum vh_channel_use use;
+	char *kind, *address; /* "unix", "/run/vm.serial" */
+	char *label;          /* "serial0"; NULL not known */
+	bool is_full;         /* at both looks there was no room */
+	pid_t peer;           /* who connected, or was connected to; 0 not told */
+	char *peer_name;      /* NULL: that process has ended, or could not be seen */
+	bool peer_is_stopped; /* at both looks */
+};
+
 /* A process that serves the VM over a Unix socket. */
 struct vh_server_view {
 	char *path, *name;
@@ -429,6 +447,8 @@ struct vh_model {
 	size_t n_drives;
 	struct vh_chardev_view *chardevs; /* as the monitor lists them */
 	size_t n_chardevs;
+	struct vh_channel *channels;
+	size_t n_channels;
 	struct vh_server_view *servers;
 	size_t n_servers;
 	struct vh_queue *queues;

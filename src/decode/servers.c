@@ -40,8 +40,7 @@ static char *device_name(struct vh_str argument)
 	return vh_str_dup((struct vh_str){argument.s, n});
 }
 
-/* True where an argument has key=value, in QEMU's form or as JSON. */
-static bool has_pair(struct vh_str argument, const char *key, const char *value)
+bool vh_argument_has(struct vh_str argument, const char *key, const char *value)
 {
 	vh_auto_free char *plain = vh_asprintf("%s=%s", key, value);
 	vh_auto_free char *json = vh_asprintf("\"%s\":\"%s\"", key, value);
@@ -53,8 +52,7 @@ static bool has_pair(struct vh_str argument, const char *key, const char *value)
 	return vh_str_find(argument, json) >= 0;
 }
 
-/* The next of the NUL-separated arguments. */
-static bool next_argument(struct vh_str *rest, struct vh_str *argument)
+bool vh_next_argument(struct vh_str *rest, struct vh_str *argument)
 {
 	size_t n = strnlen(rest->s, rest->n);
 
@@ -71,9 +69,9 @@ static char *device_behind(struct vh_str cmdline, const char *label)
 {
 	struct vh_str argument;
 
-	while (next_argument(&cmdline, &argument))
+	while (vh_next_argument(&cmdline, &argument))
 		if (vh_str_find(argument, "vhost-user") >= 0 &&
-			has_pair(argument, "chardev", label))
+			vh_argument_has(argument, "chardev", label))
 			return device_name(argument);
 	return NULL;
 }
@@ -83,8 +81,8 @@ static bool serves_vhost_user(struct vh_str cmdline, const char *path)
 {
 	struct vh_str all = cmdline, argument, part;
 
-	while (next_argument(&cmdline, &argument)) {
-		if (!has_pair(argument, "path", path))
+	while (vh_next_argument(&cmdline, &argument)) {
+		if (!vh_argument_has(argument, "path", path))
 			continue;
 		while (vh_next_part(&argument, ',', &part)) {
 			if (!vh_str_starts(part, "id="))

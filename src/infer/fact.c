@@ -103,6 +103,7 @@ struct vh_facts *vh_facts_build(const struct vh_model *model)
 	vh_facts_of_storage(facts);
 	vh_facts_of_kernel(facts);
 	vh_facts_of_mainloop(facts);
+	vh_facts_of_serial(facts);
 	vh_facts_of_jobs(facts);
 	vh_facts_of_texts(facts);
 	vh_facts_of_boot(facts);

@@ -321,6 +321,13 @@ static bool is_disk(const struct vh_exit_key *k)
 		       k->value == 0x3f6 || k->value == 0x376);
 }
 
+/* Of a PC's four serial ports. */
+static bool is_line_status(const struct vh_exit_key *k)
+{
+	return k->kind == VH_KEY_PIO && (k->value == 0x3fd || k->value == 0x2fd ||
+						k->value == 0x3ed || k->value == 0x2ed);
+}
+
 static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, const struct storm *s)
 {
 	const struct vh_exit_key *k = s->key;
@@ -344,6 +351,12 @@ static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, con
 		vh_fact_add(facts, gets_on ? VH_FACT_VCPU_POLLS_DEVICE : storm_fact(k->kind),
 			x->vcpu, s->per_s, "vCPU %d %s %s%s %.0f times a second, and does %s",
 			x->vcpu, verb, what, device, s->per_s, rest));
+	if (!gets_on && is_line_status(k) && s->writes < 0.01)
+		vh_fact_traced(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_POLLS_SERIAL, x->vcpu, s->per_s,
+				"vCPU %d asks the serial port at %s%s %.0f times a second whether "
+				"there is room for a byte, and does %s",
+				x->vcpu, what, device, s->per_s, rest));
 	/* As decode/devices.c names what "info mtree -f" has nothing for. */
 	if (vh_streq(k->device, "no device"))
 		vh_fact_ground(facts,

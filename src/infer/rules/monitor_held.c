@@ -4,6 +4,7 @@
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *busy = vh_fact(f, VH_FACT_MONITOR_BUSY);
+	const struct vh_fact *client = vh_fact(f, VH_FACT_MONITOR_CLIENT);
 
 	/* A process that is stopped or that ends greets nobody, either. */
 	if (!busy || f->model->pasted || vh_fact(f, VH_FACT_PROCESS_STOPPED) ||
@@ -11,8 +12,19 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_fact(f, VH_FACT_CGROUP_FROZEN))
 		return;
 	vh_for(j, VH_STRONG, busy);
-	vh_next(j, "ss -xap | grep -F {socket}",
-		"find who holds it: the process at the other end of the connection");
+	if (client) {
+		vh_auto_free char *look = vh_asprintf(
+			"ps -o pid,ppid,stat,wchan:25,etime,args -p %d", (int)client->value);
+
+		vh_for(j, VH_STRONG, client);
+		vh_title(j, "another client holds the monitor, and nobody else can use it: %s",
+			client->text);
+		vh_next(j, look,
+			"see what the client is, and whether it lives: end it, if nobody needs it");
+	} else {
+		vh_next(j, "ss -xap | grep -F {socket}",
+			"find who holds it: the process at the other end of the connection");
+	}
 	vh_next(j, NULL,
 		"give vmhang, and people, a monitor of their own: QEMU serves one client a socket, "
 		"but may have several sockets (-qmp unix:PATH,server=on,wait=off, once more)");

@@ -39,6 +39,8 @@
 	X(nbd_server_stalled)                                                                      \
 	/* the VMM */                                                                              \
 	X(vm_paused)                                                                               \
+	X(guest_waits_for_serial_reader)                                                           \
+	X(console_not_read)                                                                        \
 	X(monitor_held)                                                                            \
 	X(debugger_holds_vm)                                                                       \
 	X(guest_suspended)                                                                         \

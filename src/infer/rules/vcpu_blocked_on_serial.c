@@ -16,7 +16,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		"once");
 }
 
-static const char *const includes[] = {"vmm-main-loop-blocked", "vmm-lock-held", NULL};
+static const char *const includes[] = {
+	"vmm-main-loop-blocked", "vmm-lock-held", "console-not-read", NULL};
 
 const struct vh_rule vh_rule_vcpu_blocked_on_serial = {
 	.id = "vcpu-blocked-on-serial",

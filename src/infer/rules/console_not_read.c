@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "infer/rules/serial.h"
+
+static void judge(const struct vh_facts *f, struct vh_judgement *j)
+{
+	const struct vh_fact *serial = vh_fact(f, VH_FACT_SERIAL_NOT_READ);
+	const struct vh_fact *console = vh_fact(f, VH_FACT_CONSOLE_NOT_READ);
+
+	if (!serial && !console)
+		return;
+	vh_for_all(j, f, VH_STRONG, VH_FACT_SERIAL_NOT_READ);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_CONSOLE_NOT_READ);
+	vh_for_all(j, f, VH_STRONG, VH_FACT_CONSOLE_READER_STOPPED);
+	vh_title(j, "%s", serial ? serial->text : console->text);
+	vh_next_read(j, f, serial ? serial : console);
+}
+
+const struct vh_rule vh_rule_console_not_read = {
+	.id = "console-not-read",
+	.title = "nobody reads one of the VM's consoles, and it is full",
+	.layer = VH_LAYER_VMM,
+	.state = VH_STATE_RUNNING,
+	.hung = VH_HUNG_NO,
+	.aside = true,
+	.meaning =
+		"A serial port or virtio console of the VM leads into a pipe, a socket or a "
+		"terminal "
+		"that somebody has open and does not read, and it is full. Whoever writes there "
+		"within the guest waits: on a virtio console for ever (a shell, a login, a service "
+		"that logs to it, or the kernel's printk); on a serial port Linux waits 10 ms a "
+		"byte, "
+		"and with it all that prints. The rest of the guest goes on, so that the VM as a "
+		"whole "
+		"may look idle, or well.",
+	.shown_by =
+		"The descriptor behind the console has no room at the beginning and at the end of "
+		"the window (poll(2) on a duplicate of it; nothing is read or written).",
+	.what_to_do = "Read from the other end, or close it: QEMU throws away what is written to a "
+		      "console "
+		      "that nobody has open. For good: log into a file (logfile=), and connect "
+		      "only readers "
+		      "that read.",
+	.judge = judge,
+};
