@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """VMs that are well, and that vmhang must never call hung, however much they look like it."""
+import dataclasses
 import fcntl
 import os
 import re
@@ -326,7 +327,8 @@ SCENARIOS = [
                          then=halts(0, 1)), **{**TCG, "load": 0.2}),
     Scenario("linux-debugged", "Linux idles, a debugger is attached to QEMU's gdb stub",
              IDLE, debugged, **{**TCG, "load": 0.2}),
-    Scenario("linux-serial-unread", "Linux at work, whose serial port nobody reads", BUSY, full_pipe, **BOTH),
+    Scenario("linux-serial-unread", "Linux at work, whose serial port nobody reads",
+             dataclasses.replace(BUSY, also=("console-not-read",)), full_pipe, **BOTH),
     Scenario("linux-silent-display", "Linux idles and speaks on the serial port alone",
              Expect("guest-on-another-console", "idle", False, "likely"),
              silent_display(LOGIN, "lab login:", 0, 1), **{**TCG, "load": 0.2}),
