@@ -448,7 +448,7 @@ SCENARIOS = [
              accel="kvm", load=0, needs=("root",), passive=True, old_and_new=True),
     Scenario("postcopy-serves", "the source of a post-copy migration that goes on",
              Expect("postcopy-source-serves", "paused", False), serves,
-             accel="kvm", load=0, needs=("root",), old_and_new=True),
+             accel="kvm", load=0, needs=("root",), old_and_new=True, lasts=False),
     Scenario("postcopy-peer-stopped", "the same, and its destination is stopped",
              Expect("postcopy-source-stalled", "blocked", True), serves_nobody,
              accel="kvm", load=0, needs=("root",), old_and_new=True),
