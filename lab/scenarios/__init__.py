@@ -5,6 +5,7 @@ from . import firmware
 from . import guest
 from . import healthy
 from . import host
+from . import interrupts
 from . import kernel
 from . import linux
 from . import mainloop
@@ -20,6 +21,7 @@ ALL = [
     *troubles.SCENARIOS,
     *changes.SCENARIOS,
     *guest.SCENARIOS,
+    *interrupts.SCENARIOS,
     *firmware.SCENARIOS,
     *vmm.SCENARIOS,
     *mainloop.SCENARIOS,

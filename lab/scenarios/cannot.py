@@ -2,6 +2,7 @@
 """Causes that no scenario brings a real VM into, why, and which unit test stands in with made-up evidence."""
 
 CANNOT = {
+    "guest-interrupt-pending-not-taken": "a wake-up that KVM loses cannot be made to order; tests/unit/infer/irq.c",
     "vm-state-saving": "QEMU saves a state in its main loop, and does not answer meanwhile: only a caught moment "
                        "shows \"save-vm\"; tests/unit/infer/runstates.c",
     "migration-last-step": "a last step that a scenario can hold has a cause of its own (the switch-over that waits for "

@@ -379,7 +379,6 @@ static void look_twice(struct vh_session *s)
 		look_at_storage_again(s, began);
 	}
 	vh_session_watch_progress(s);
-	ask_turn(s, VH_TURN_DETAIL, VH_ASKED);
 }
 
 /* --- What could hang it ----------------------------------------------------------------------- */

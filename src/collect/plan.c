@@ -33,6 +33,9 @@ const struct vh_question vh_questions[] = {
 	{"qmp.x-query-virtio-queue-status", .turn = VH_TURN_SAMPLE, .needs = MAIN},
 	{"hmp.info-registers", .line = "info registers", .turn = VH_TURN_SAMPLE, .needs = REGISTERS,
 		.per_vcpu = true},
+	{"hmp.info-lapic", .line = "info lapic", .turn = VH_TURN_SAMPLE,
+		.needs = REGISTERS | NEED(X86), .per_vcpu = true},
+	{"hmp.info-pic", .line = "info pic", .turn = VH_TURN_SAMPLE, .needs = MAIN | NEED(X86)},
 	{"qmp.query-status", .command = "query-status", .turn = VH_TURN_SAMPLE,
 		.needs = NEED(CONTACT)},
 
@@ -49,16 +52,12 @@ const struct vh_question vh_questions[] = {
 	{"qmp.query-balloon", .command = "query-balloon", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-iothreads", .command = "query-iothreads", .turn = VH_TURN_ONCE, .needs = MAIN},
 	{"qmp.query-sev", .command = "query-sev", .turn = VH_TURN_ONCE, .needs = MAIN | NEED(SEV)},
-	{"hmp.info-pic", .line = "info pic", .turn = VH_TURN_ONCE, .needs = MAIN | NEED(X86)},
 	{"hmp.info-mtree", .line = "info mtree", .turn = VH_TURN_ONCE,
 		.needs = MAIN | NEED(DEVICES)},
 	{"hmp.info-mtree-flat", .line = "info mtree -f -o", .turn = VH_TURN_ONCE,
 		.needs = MAIN | NEED(DEVICES)},
 	{"guest.code", .turn = VH_TURN_ONCE, .needs = REGISTERS | MEMORY, .per_vcpu = true},
 	{"guest.screen", .turn = VH_TURN_ONCE, .needs = MAIN | MEMORY},
-
-	{"hmp.info-lapic", .line = "info lapic", .turn = VH_TURN_DETAIL,
-		.needs = REGISTERS | NEED(X86), .per_vcpu = true},
 
 	{"guest.screendump", .turn = VH_TURN_LAST, .needs = MAIN | NEED(STORAGE) | NEED(FILE)},
 	{"qmp.query-block", .command = "query-block", .turn = VH_TURN_LAST,

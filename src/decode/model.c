@@ -89,7 +89,6 @@ static void vcpu_free(struct vh_vcpu *v)
 {
 	vh_counters_free(&v->kvm);
 	free(v->qom_path);
-	free(v->lapic);
 	free(v);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/pulse.h"
 #include "case/case.h"
+#include "decode/apic.h"
 #include "decode/arm.h"
 #include "decode/confidential.h"
 #include "decode/console.h"
@@ -180,7 +181,7 @@ struct vh_vcpu {
 	} glimpses[VH_MAX_GLIMPSES];
 	unsigned n_glimpses;
 	struct vh_code code;
-	char *lapic; /* text of "info lapic" or NULL */
+	struct vh_apic apic[2]; /* asked, asked again */
 	struct vh_counters kvm;
 };
 
@@ -472,6 +473,7 @@ struct vh_model {
 	enum vh_conf_kind confidential;      /* as far as anything tells it */
 	struct vh_conf_view conf;            /* who told that, and its policy */
 	struct vh_exits *exits;              /* NULL: nothing counted them */
+	struct vh_pic pic[2];                /* asked, asked again */
 	struct vh_devices *devices;          /* NULL: the monitor did not tell */
 	struct vh_pasted_view *pasted;       /* NULL: the case is of a live VM */
 	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug

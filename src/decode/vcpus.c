@@ -262,8 +262,15 @@ static void take_code(struct vh_vcpu *v, const struct vh_evidence *e)
 
 static void take_lapic(struct vh_vcpu *v, const struct vh_evidence *e)
 {
-	free(v->lapic);
-	v->lapic = vh_str_dup(vh_evidence_text(e));
+	v->apic[e->round == VH_ASKED_AGAIN] = vh_apic_read(vh_evidence_text(e));
+}
+
+static void take_pic(struct vh_decoder *d)
+{
+	static const enum vh_round rounds[] = {VH_ASKED, VH_ASKED_AGAIN};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rounds); i++)
+		d->m->pic[i] = vh_pic_read(vh_seek_text(&d->in, "hmp.info-pic", NULL, rounds[i]));
 }
 
 /* Hands each piece of a source with subject "vcpu:N" to its vCPU, in order. */
@@ -305,6 +312,7 @@ void vh_decode_vcpus(struct vh_decoder *d)
 	each_vcpu(d, "hmp.info-registers", false, take_registers);
 	each_vcpu(d, "guest.code", true, take_code);
 	each_vcpu(d, "hmp.info-lapic", true, take_lapic);
+	take_pic(d);
 	if (d->pasted)
 		for (size_t i = 0; i < m->n_vcpus; i++)
 			m->vcpus[i]->halted = vh_pasted_halted(d, m->vcpus[i]->index);

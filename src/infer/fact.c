@@ -98,6 +98,7 @@ struct vh_facts *vh_facts_build(const struct vh_model *model)
 	vh_facts_of_memory(facts);
 	vh_facts_of_exits(facts);
 	vh_facts_of_protected(facts);
+	vh_facts_of_interrupts(facts);
 	vh_facts_of_vmm(facts);
 	vh_facts_of_runstate(facts);
 	vh_facts_of_storage(facts);

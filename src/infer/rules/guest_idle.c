@@ -54,6 +54,9 @@ void vh_weigh_idleness(const struct vh_facts *f, struct vh_judgement *j)
 	weigh_vcpus(f, j);
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_ACTIVE));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_STUCK_IN_KVM));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQ_UNACKED));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQ_BELOW_TPR));
+	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_VCPU_IRQ_NOT_TAKEN));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_RESETS));
 	vh_against(j, VH_PROOF, vh_many_shutdowns(f));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_TEXT_NO_BOOT));

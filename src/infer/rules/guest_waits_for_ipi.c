@@ -5,7 +5,8 @@
 static const struct vh_fact *lost_ipi(const struct vh_facts *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->list[i]->id == VH_FACT_VCPU_IPI_LOST &&
+		if ((f->list[i]->id == VH_FACT_VCPU_IPI_LOST ||
+			    f->list[i]->id == VH_FACT_VCPU_IPI_UNHEARD) &&
 			vh_runs_all_it_can(f, f->list[i]->vcpu))
 			return f->list[i];
 	return NULL;
@@ -40,8 +41,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_keep_and_reset(j, f);
 }
 
-static const char *const includes[] = {
-	"guest-spins", "guest-spins-irqs-off", "guest-spins-irqs-on", NULL};
+static const char *const includes[] = {"guest-spins", "guest-spins-irqs-off", "guest-spins-irqs-on",
+	"guest-timer-lost", "boot-cpu-spins-aps-never-started", NULL};
 
 const struct vh_rule vh_rule_guest_waits_for_ipi = {
 	.id = "guest-waits-for-ipi",
@@ -52,9 +53,11 @@ const struct vh_rule vh_rule_guest_waits_for_ipi = {
 	.meaning =
 		"A vCPU sends interrupts to another (to flush its TLB, to call a function there) "
 		"and waits until that has answered. No vCPU accepts them: the number is of a CPU "
-		"that is not there, or was lost.",
+		"that is not there, or was lost; or it is pending for a CPU that has its "
+		"interrupts off for ever: then that CPU is the one to look at.",
 	.shown_by = "kvm_apic_ipi without a kvm_apic_accept_irq of that vector by any vCPU, while "
-		    "the sender runs all the time in a loop that waits.",
+		    "the sender runs all the time in a loop that waits. Or: the vector that the "
+		    "sender's ICR tells is in IRR of another local APIC, whose vCPU has IF=0.",
 	.what_to_do = "Compare the APIC ids that the guest uses with the topology of the VM (-smp "
 		      "sockets, dies, cores, threads; x2apic). Try another host kernel.",
 	.includes = includes,

@@ -162,6 +162,10 @@
 	X(guest_hypercall_storm)                                                                   \
 	X(guest_exception_loop)                                                                    \
 	X(guest_waits_for_ipi)                                                                     \
+	X(guest_interrupt_not_acknowledged)                                                        \
+	X(guest_interrupt_pending_not_taken)                                                       \
+	X(guest_interrupt_priority_raised)                                                         \
+	X(guest_timer_lost)                                                                        \
 	X(firmware_spins)                                                                          \
 	X(firmware_exception_deadlock)                                                             \
 	X(firmware_dead_loop)                                                                      \

@@ -484,6 +484,7 @@ static void a_busy_vcpu_is_looked_at_often(void **state VH_UNUSED)
 		case_registers_in(c, VH_ASKED_AGAIN, 0, case_regs_linux(0x3000 + i, 0, true, true));
 	case_text(c, VH_ASKED, "guest.code", "vcpu:0", "0000000000000fff\n90f390ebfczz\n");
 	case_text(c, VH_ASKED, "hmp.info-lapic", "vcpu:0", "dumping local APIC state\n");
+	case_text(c, VH_ASKED_AGAIN, "hmp.info-lapic", "vcpu:0", "APR 0x00 TPR 0x20 DFR 0x0f\n");
 	struct vh_model *m = vh_model_build(c);
 	const struct vh_vcpu *v = m->vcpus[0];
 
@@ -497,7 +498,8 @@ static void a_busy_vcpu_is_looked_at_often(void **state VH_UNUSED)
 	assert_int_equal(v->regs_status, VH_OK);
 	assert_int_equal(v->code.address, 0xfff);
 	assert_int_equal(v->code.n, 5);
-	assert_true(v->lapic && *v->lapic);
+	assert_false(v->apic[0].seen);
+	assert_int_equal(v->apic[1].tpr, 0x20);
 	vh_model_free(m);
 	vh_case_free(c);
 }
