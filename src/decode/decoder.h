@@ -71,7 +71,7 @@ void vh_decode_protected(struct vh_decoder *d);  /* after vcpus, exits and monit
 void vh_decode_locks(struct vh_decoder *d);      /* after vcpus */
 void vh_decode_drives(struct vh_decoder *d);
 void vh_decode_chardevs(struct vh_decoder *d);
-void vh_decode_channels(struct vh_decoder *d);   /* after chardevs */
+void vh_decode_channels(struct vh_decoder *d); /* after chardevs */
 void vh_channels_free(struct vh_model *m);
 /* The next of the NUL-separated arguments of a command line. */
 bool vh_next_argument(struct vh_str *rest, struct vh_str *argument);

@@ -13,11 +13,12 @@ void vh_facts_of_vcpus(struct vh_facts *facts); /* threads and registers of the 
 void vh_facts_of_exits(struct vh_facts *facts); /* counted exits: after those of the vCPUs */
 void vh_facts_of_protected(struct vh_facts *facts); /* encrypted guests: after exits, before texts
 						     */
-void vh_facts_of_interrupts(struct vh_facts *facts); /* what the interrupt controllers hold back: after vCPUs */
-void vh_facts_of_change(struct vh_facts *facts);    /* what turned while it was looked at */
-void vh_facts_of_giveup(struct vh_facts *facts);    /* why KVM gave up: the VMM's log */
-void vh_facts_of_boot(struct vh_facts *facts);      /* firmware, boot loaders: after texts */
-void vh_facts_of_vmm(struct vh_facts *facts);       /* monitor, run state, main loop, drives */
+void vh_facts_of_interrupts(
+	struct vh_facts *facts); /* what the interrupt controllers hold back: after vCPUs */
+void vh_facts_of_change(struct vh_facts *facts); /* what turned while it was looked at */
+void vh_facts_of_giveup(struct vh_facts *facts); /* why KVM gave up: the VMM's log */
+void vh_facts_of_boot(struct vh_facts *facts);   /* firmware, boot loaders: after texts */
+void vh_facts_of_vmm(struct vh_facts *facts);    /* monitor, run state, main loop, drives */
 void vh_facts_of_runstate(
 	struct vh_facts *facts); /* what the VMM says it does with the VM, and who holds it */
 void vh_facts_of_serial(struct vh_facts *facts);  /* consoles and monitors, who reads there */

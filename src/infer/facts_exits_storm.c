@@ -324,8 +324,8 @@ static bool is_disk(const struct vh_exit_key *k)
 /* Of a PC's four serial ports. */
 static bool is_line_status(const struct vh_exit_key *k)
 {
-	return k->kind == VH_KEY_PIO && (k->value == 0x3fd || k->value == 0x2fd ||
-						k->value == 0x3ed || k->value == 0x2ed);
+	return k->kind == VH_KEY_PIO &&
+	       (k->value == 0x3fd || k->value == 0x2fd || k->value == 0x3ed || k->value == 0x2ed);
 }
 
 static void add_storm(struct vh_facts *facts, const struct vh_vcpu_exits *x, const struct storm *s)
