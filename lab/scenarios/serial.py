@@ -2,22 +2,18 @@
 """Serial ports and consoles whose other end nobody reads, and those that look so and are well."""
 import fcntl
 import os
-import select
 import signal
 import socket
 import sys
+import termios
 import time
 
+import process
 from scenario import Expect, Scenario
+from .healthy import starts
 
 F_SETPIPE_SZ = 1031
 PRINT = "serial-print"
-
-
-def has_room(channel):
-    poll = select.poll()
-    poll.register(channel, select.POLLOUT)
-    return any(events & select.POLLOUT for _, events in poll.poll(0))
 
 
 def until_waits(vm):
@@ -108,6 +104,24 @@ def read_by_somebody(stage):
     return vm
 
 
+def unread_port(stage):
+    """A program in the guest writes to a virtio port whose client does not read: the guest is idle."""
+    vm, log = starts(stage, "sleep 1; echo lab: writes; busybox yes > /dev/vport0p1", "-device", "virtio-serial-pci",
+                     "-chardev", f"socket,id=port,path={stage.tmp}/port.sock,server=on,wait=off",
+                     "-device", "virtserialport,chardev=port,name=lab.port", modules=("virtio_pci", "virtio_console"),
+                     smp=1)
+    client = connected(stage, stage.tmp / "port.sock")
+    stage.until("the guest writes", lambda: "lab: writes" in process.read(log), 240, 0.2)
+    seen = []
+
+    def full():
+        seen.append(int.from_bytes(fcntl.ioctl(client, termios.FIONREAD, bytes(4)), "little"))
+        return seen[-1] and len(seen) > 9 and len(set(seen[-9:])) == 1
+    stage.until("the port is full", full, 60, 0.1)
+    vm.until_halted()
+    return vm
+
+
 WAITS = Expect("guest-waits-for-serial-reader", "spinning", True)
 BUSY = Expect("guest-busy", "running", False, "likely", accept=("guest-slow",))
 COUNTED = {"accel": "kvm", "needs": ("exits",)}
@@ -120,6 +134,8 @@ SCENARIOS = [
              stopped_reader, **COUNTED),
     Scenario("serial-terminal-unread", "prints to a terminal that somebody opened and does not read",
              WAITS, unread_terminal, **COUNTED),
+    Scenario("virtio-port-unread", "a program writes to a virtio port whose client does not read",
+             Expect("guest-idle", "idle", False, also=("console-not-read",)), unread_port, accel="tcg", load=0.2),
     Scenario("serial-nobody-connected", "prints to a socket that nobody is connected to",
              BUSY, nobody("-serial", "unix:{tmp}/port.sock,server=on,wait=off"), **COUNTED),
     Scenario("serial-terminal-unopened", "prints to a terminal that nobody opened",

@@ -111,7 +111,7 @@ static enum vh_channel_use use_of_device(struct vh_str device)
 		const char *driver;
 		enum vh_channel_use use;
 	} rows[] = {{"isa-serial", VH_USE_UART}, {"pci-serial", VH_USE_UART},
-		{"virtconsole", VH_USE_VIRTIO}, {"virtserialport", VH_USE_VIRTIO}};
+		{"virtconsole", VH_USE_VIRTIO_CONSOLE}, {"virtserialport", VH_USE_VIRTIO_PORT}};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++)
 		if (vh_str_find(device, rows[i].driver) >= 0)

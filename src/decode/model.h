@@ -257,7 +257,8 @@ struct vh_chardev_view {        /* query-chardev */
 enum vh_channel_use {
 	VH_USE_OTHER, /* or not known */
 	VH_USE_UART,
-	VH_USE_VIRTIO, /* a virtio console or port */
+	VH_USE_VIRTIO_PORT,    /* who writes there waits while it is full */
+	VH_USE_VIRTIO_CONSOLE, /* what is written there while it is full is lost */
 	VH_USE_MONITOR
 };
 struct vh_channel {

@@ -27,12 +27,18 @@ static void console_facts(struct vh_facts *facts, size_t i)
 	const struct vh_channel *ch = &facts->model->channels[i];
 	vh_auto_free char *peer = peer_text(ch);
 	bool uart = ch->use == VH_USE_UART;
+	const char *what = uart                            ? "serial port "
+			   : ch->use == VH_USE_VIRTIO_PORT ? "the virtio port "
+							   : "the virtio console ";
+	/* QEMU hw/char/virtio-console.c, flush_buf: a port is throttled, a console is not. */
+	const char *so = uart                            ? ""
+			 : ch->use == VH_USE_VIRTIO_PORT ? ", and who writes there waits"
+							 : ", and what is written there is lost";
 
 	ground(facts,
 		vh_fact_add(facts, uart ? VH_FACT_SERIAL_NOT_READ : VH_FACT_CONSOLE_NOT_READ, -1,
-			(double)i, "nobody reads what comes out of %s%s (%s %s): it is full%s",
-			uart ? "serial port " : "the virtio console ", ch->label ? ch->label : "",
-			ch->kind, ch->address, peer),
+			(double)i, "nobody reads what comes out of %s%s (%s %s): it is full%s%s",
+			what, ch->label ? ch->label : "", ch->kind, ch->address, so, peer),
 		ch);
 	if (ch->peer_name && ch->peer_is_stopped)
 		ground(facts,
@@ -83,7 +89,7 @@ void vh_facts_of_serial(struct vh_facts *facts)
 	for (size_t i = 0; i < m->n_channels; i++) {
 		const struct vh_channel *ch = &m->channels[i];
 
-		if (ch->is_full && (ch->use == VH_USE_UART || ch->use == VH_USE_VIRTIO))
+		if (ch->is_full && ch->use != VH_USE_OTHER && ch->use != VH_USE_MONITOR)
 			console_facts(facts, i);
 		monitor_facts(facts, ch);
 	}

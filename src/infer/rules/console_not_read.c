@@ -22,16 +22,12 @@ const struct vh_rule vh_rule_console_not_read = {
 	.state = VH_STATE_RUNNING,
 	.hung = VH_HUNG_NO,
 	.aside = true,
-	.meaning =
-		"A serial port or virtio console of the VM leads into a pipe, a socket or a "
-		"terminal "
-		"that somebody has open and does not read, and it is full. Whoever writes there "
-		"within the guest waits: on a virtio console for ever (a shell, a login, a service "
-		"that logs to it, or the kernel's printk); on a serial port Linux waits 10 ms a "
-		"byte, "
-		"and with it all that prints. The rest of the guest goes on, so that the VM as a "
-		"whole "
-		"may look idle, or well.",
+	.meaning = "A serial port, virtio port or virtio console of the VM leads into a pipe, a "
+		   "socket or a terminal that somebody has open and does not read, and it is full. "
+		   "Who writes to a virtio port (an agent, a service that logs there) waits for "
+		   "ever; on a serial port Linux waits 10 ms for each byte, and with it all that "
+		   "prints; what is written to a virtio console is lost. The rest of the guest "
+		   "goes on, so that the VM as a whole may look idle, or well.",
 	.shown_by =
 		"The descriptor behind the console has no room at the beginning and at the end of "
 		"the window (poll(2) on a duplicate of it; nothing is read or written).",

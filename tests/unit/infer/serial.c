@@ -22,6 +22,8 @@ static const char isa_serial[] = "qemu\0-chardev\0socket,id=c0,path=/run/"
 				 "port.sock,server=on\0-device\0isa-serial,chardev=c0";
 static const char virtio_console[] = "qemu\0-chardev\0socket,id=c0,path=/run/port.sock,server=on\0"
 				     "-device\0{\"driver\":\"virtconsole\",\"chardev\":\"c0\"}";
+static const char virtio_port[] = "qemu\0-chardev\0socket,id=c0,path=/run/port.sock,server=on\0"
+				  "-device\0virtserialport,chardev=c0,name=a";
 static const char elsewhere[] = "qemu\0-chardev\0socket,id=c0,path=/run/port.sock,server=on\0"
 				"-device\0vhost-user-fs-pci,chardev=c0";
 
@@ -133,18 +135,29 @@ static void a_guest_that_prints_on_does_not_hang(void **state VH_UNUSED)
 
 static void an_idle_guest_with_a_full_console(void **state VH_UNUSED)
 {
-	struct vh_case *c = case_new(1);
+	static const struct {
+		const char *arguments;
+		size_t n;
+		const char *says;
+	} rows[] = {{virtio_console, sizeof(virtio_console), "what is written there is lost"},
+		{virtio_port, sizeof(virtio_port), "who writes there waits"}};
 
-	case_main_thread(c);
-	case_halted_vcpu(c, 0, 18);
-	put_arguments(c, virtio_console, sizeof(virtio_console));
-	put_channels(c, SOCKET_FULL, SOCKET_FULL);
-	struct judged j = judge(c);
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		struct vh_case *c = case_new(1);
 
-	assert_string_equal(j.v->cause->rule->id, "guest-idle");
-	assert_int_equal(j.v->hung, VH_HUNG_NO);
-	assert_true(names(j.v, "console-not-read"));
-	drop(&j);
+		case_main_thread(c);
+		case_halted_vcpu(c, 0, 18);
+		put_arguments(c, rows[i].arguments, rows[i].n);
+		put_channels(c, SOCKET_FULL, SOCKET_FULL);
+		struct judged j = judge(c);
+
+		assert_string_equal(j.v->cause->rule->id, "guest-idle");
+		assert_int_equal(j.v->hung, VH_HUNG_NO);
+		assert_true(names(j.v, "console-not-read"));
+		assert_non_null(
+			strstr(vh_fact(j.facts, VH_FACT_CONSOLE_NOT_READ)->text, rows[i].says));
+		drop(&j);
+	}
 }
 
 static struct vh_case *held(const char *channels)
