@@ -31,10 +31,9 @@ const struct vh_rule vh_rule_console_not_read = {
 	.shown_by =
 		"The descriptor behind the console has no room at the beginning and at the end of "
 		"the window (poll(2) on a duplicate of it; nothing is read or written).",
-	.what_to_do = "Read from the other end, or close it: QEMU throws away what is written to a "
-		      "console "
-		      "that nobody has open. For good: log into a file (logfile=), and connect "
-		      "only readers "
-		      "that read.",
+	.what_to_do = "Read from the other end. To close it frees who writes to a serial port, for "
+		      "QEMU throws away what comes out of one that nobody has open; who writes to "
+		      "a virtio port then waits for the next client. For good: log into a file "
+		      "(logfile=), and connect only readers that read.",
 	.judge = judge,
 };
