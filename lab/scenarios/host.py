@@ -83,7 +83,7 @@ def pinned(stage):
 
 
 def until_starved(stage, vm, cpu=0):
-    """Until the vCPU, which always wants to run, ran less than a seventh of the time, in three looks in turn:
+    """Until the vCPU, which always wants to run, ran less than a twelfth of the time, in three looks in turn:
     the host gives a starved thread its time in bursts. (The kernel counts a wait when it is over: that tells
     nothing here.)"""
     tid, looks = vm.vcpu(cpu), []
@@ -92,7 +92,7 @@ def until_starved(stage, vm, cpu=0):
         looks.append((time.monotonic(), process.run_ns(vm.pid, tid)[0]))
         shares = [(ran - before) / 1e9 / (now - then)
                   for (then, before), (now, ran) in zip(looks[-4:], looks[-4:][1:])]
-        return len(shares) == 3 and max(shares) < 0.14 and process.state(vm.pid, tid) == "R"
+        return len(shares) == 3 and max(shares) < 0.08 and process.state(vm.pid, tid) == "R"
     stage.until("the vCPU hardly runs", starved, 60, 0.7)
 
 
@@ -160,9 +160,17 @@ def other_vms(stage, count, setup=None):
             for number in range(count)]
 
 
+def until_busy(stage, others):
+    """Until the vCPU of each of them runs, or wants to."""
+    def runs(popen):
+        return any(name.startswith("CPU ") and process.state(popen.pid, tid) == "R"
+                   for tid, name in process.threads(popen.pid).items())
+    stage.until("all of the others are busy", lambda: all(map(runs, others)), 90, 0.3)
+
+
 def tied_with_others(stage):
     vm = pinned(stage)
-    other_vms(stage, 23, lambda: os.sched_setaffinity(0, {last_cpu()}))
+    until_busy(stage, other_vms(stage, 23, lambda: os.sched_setaffinity(0, {last_cpu()})))
     until_starved(stage, vm)
     return vm
 
@@ -170,7 +178,7 @@ def tied_with_others(stage):
 def overcommitted(stage):
     vm = stage.qemu(rom="busy")
     vm.until_runs()
-    other_vms(stage, 20 * len(os.sched_getaffinity(0)))
+    until_busy(stage, other_vms(stage, 20 * len(os.sched_getaffinity(0))))
     until_starved(stage, vm)
     return vm
 

@@ -111,6 +111,10 @@ static void who_came_up_or_broke_down_boots_no_more(void **state VH_UNUSED)
 		"[    9.250000] x\nDebian GNU/Linux 12 web ttyS0\n\nweb login: ",
 		"[    9.250000] Kernel panic - not syncing: VFS: Unable to mount root fs\n",
 		"[    9.250000] x\n(initramfs) ",
+		/* Its first program takes all memory, again and again. */
+		"[    9.250000] Out of memory: Killed process 90 (tail) total-vm:5kB\n"
+		"[    9.350000] Out of memory: Killed process 91 (tail) total-vm:5kB\n"
+		"[    9.450000] Out of memory: Killed process 92 (tail) total-vm:5kB\n",
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(last); i++) {
