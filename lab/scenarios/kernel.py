@@ -49,6 +49,13 @@ def says(stage, text, times=1, seconds=90):
     stage.until(f"the console shows {text!r}", lambda: process.read(serial).count(text) >= times, seconds, 0.1)
 
 
+def silent(stage, seconds):
+    """Until the console has not grown for so long: what is said while a guest still writes is that it boots."""
+    console = stage.tmp / "serial.out"
+    stage.until(f"the console is silent for {seconds} s",
+                lambda: time.time() - console.stat().st_mtime > seconds, 60, 0.2)
+
+
 def script(init, *texts, then=None, **more):
     """Plays Linux with `init` until the console has shown all of `texts`; then `then(stage, vm)`."""
     def play(stage):
@@ -188,6 +195,7 @@ def read_only(stage):
 def waits_for_root(stage):
     vm = guest(stage, None, append="rootwait root=/dev/vda1 loglevel=7")
     says(stage, "Waiting for root device")
+    silent(stage, 3)
     both_halted(stage, vm)
     return vm
 

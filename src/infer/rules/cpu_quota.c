@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/common.h"
 
+/* So small a quota, used up in nearly every period, leaves a guest nothing to live on, even where
+ * the kernel's clock lets it have a little more than that. */
+#define NOTHING_CPUS 0.05
+#define ALL_PERIODS  0.9
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *throttled = vh_fact(f, VH_FACT_THROTTLED);
 	const struct vh_fact *starved = vh_fact(f, VH_FACT_VCPU_STARVED);
 	const struct vh_fact *quota = vh_fact(f, VH_FACT_CPU_QUOTA);
 
-	vh_for(j, starved ? VH_PROOF : VH_STRONG, throttled);
+	bool nothing = throttled && throttled->value >= ALL_PERIODS && quota &&
+		       quota->value < NOTHING_CPUS && vh_fact(f, VH_FACT_VCPU_BUSY);
+
+	vh_for(j, starved || nothing ? VH_PROOF : VH_STRONG, throttled);
 	if (throttled) {
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_STARVED);
 		vh_for(j, VH_WEAK, quota);
@@ -15,7 +23,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	/* Both are true then: with more CPU time it would only spin faster. */
 	vh_against(j, VH_WEAK, vh_starved_in_a_closed_loop(f));
 	vh_against(j, VH_PROOF, vh_fact(f, VH_FACT_NOT_THROTTLED));
-	if (throttled && !starved)
+	if (throttled && !starved && !nothing)
 		vh_at_most(j, VH_POSSIBLE,
 			"its vCPUs still get most of the CPU time that they ask for");
 	if (quota)

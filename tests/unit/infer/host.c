@@ -94,6 +94,40 @@ static void quota_goes_before_all_of_them(void **state VH_UNUSED)
 	drop(&j);
 }
 
+/* The kernel's clock lets it have more than its quota; and a tenth of a CPU is slow, but is one. */
+static void next_to_no_quota(void **state VH_UNUSED)
+{
+	static const struct {
+		const char *max;
+		enum vh_hung hung;
+	} rows[] = {{"1000 100000\n", VH_HUNG_YES}, {"10000 100000\n", VH_HUNG_NO}};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		struct vh_case *c = case_new(1);
+		struct vh_registers r = case_regs_linux(0x401000, 3, true, false);
+
+		case_main_thread(c);
+		case_thread(c, (struct case_thread){.vcpu = 0,
+				       .state = 'R',
+				       .run = 0.11,
+				       .wait = 0.88,
+				       .syscall = "running\n"});
+		case_status(c, "running", true);
+		case_registers(c, 0, r);
+		look_again(c, 0, r, 0x1230);
+		case_text_always(c, "cgroup.cpu.max", "v2:/vm", rows[i].max);
+		case_text(c, VH_FIRST, "cgroup.cpu.stat", "v2:/vm",
+			"nr_periods 10\nnr_throttled 10\nthrottled_usec 1000\n");
+		case_text(c, VH_LAST, "cgroup.cpu.stat", "v2:/vm",
+			"nr_periods 20\nnr_throttled 20\nthrottled_usec 900000\n");
+		struct judged j = judge(c);
+
+		assert_int_equal(j.v->hung, rows[i].hung);
+		assert_int_equal(vh_streq(j.v->cause->rule->id, "cpu-quota"), i == 0);
+		drop(&j);
+	}
+}
+
 static void low_weight(void **state VH_UNUSED)
 {
 	struct vh_case *c = starved_on("1", 0);
@@ -382,6 +416,7 @@ int main(void)
 		cmocka_unit_test(a_realtime_thread_takes_the_cpu),
 		cmocka_unit_test(a_little_of_realtime_explains_nothing),
 		cmocka_unit_test(quota_goes_before_all_of_them),
+		cmocka_unit_test(next_to_no_quota),
 		cmocka_unit_test(low_weight),
 		cmocka_unit_test(low_weight_on_a_quiet_host_is_healthy),
 		cmocka_unit_test(vcpus_tied_together),
