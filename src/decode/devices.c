@@ -5,7 +5,7 @@
 
 #include "decode/constants.h"
 #include "decode/keytext.h"
-#include "decode/mtree.h"
+#include "guest/mtree.h"
 
 #define LOCAL_APIC UINT64_C(0xfee00000)
 

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 enum vh_report_kind {
 	VH_REPORT_SOFT_LOCKUP, /* kernel/watchdog.c */

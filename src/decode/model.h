@@ -11,7 +11,6 @@
 #include "base/pulse.h"
 #include "case/case.h"
 #include "decode/apic.h"
-#include "decode/arm.h"
 #include "decode/confidential.h"
 #include "decode/console.h"
 #include "decode/devices.h"
@@ -19,9 +18,10 @@
 #include "decode/ghcb.h"
 #include "decode/guestkernel.h"
 #include "decode/jobs.h"
-#include "decode/registers.h"
 #include "decode/residue.h"
 #include "decode/trust.h"
+#include "guest/arm.h"
+#include "guest/registers.h"
 
 enum vh_role {
 	VH_ROLE_OTHER,

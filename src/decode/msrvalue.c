@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "decode/constants.h"
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 #define ADDRESS_BITS UINT64_C(0x000fffffffffffff)
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "base/names.h"
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 enum vh_residue_kind {
 	VH_RESIDUE_NONE,  /* no registers to tell it by */

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "case/vm.h"
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 /* Where a dump's values come from. */
 enum vh_regime {

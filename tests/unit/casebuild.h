@@ -19,7 +19,7 @@
 #include <stdio.h>
 
 #include "case/case.h"
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 #define CASE_PID 4711
 

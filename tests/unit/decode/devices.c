@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "decode/devices.h"
-#include "decode/mtree.h"
+#include "guest/mtree.h"
 
 struct answers {
 	struct vh_buf tree, flat;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "decode/mtree.h"
+#include "guest/mtree.h"
 
 /* A large VM's tree has some thousand lines; more than these are ignored. */
 #define MAX_TEXT     (2u << 20)

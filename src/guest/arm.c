@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "decode/arm.h"
+#include "guest/arm.h"
 
 #include <ctype.h>
 

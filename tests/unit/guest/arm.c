@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Registers of 64-bit ARM, in each layout that QEMU had, and what follows from them. */
-#include "decode/arm.h"
+#include "guest/arm.h"
 
 #include "infer/fact.h"
 #include "tests/unit/casebuild.h"

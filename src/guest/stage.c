@@ -9,7 +9,7 @@
  * such a dump the descriptor tables are zero, so a table of 0 fits every row.
  */
 #include "base/names.h"
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 #define PE    (UINT64_C(1) << 0)
 #define NE    (UINT64_C(1) << 5)

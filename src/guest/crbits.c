@@ -2,7 +2,7 @@
 /* Bits of the control registers, one row a bit. Intel SDM vol. 3A section 2.5 (CR0, CR4), vol. 1
  * section 3.4.3 (RFLAGS); AMD APM vol. 2 section 3.1. Checked against the names in the kernel's
  * arch/x86/include/uapi/asm/processor-flags.h. */
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 struct bit {
 	unsigned char number;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "decode/registers.h"
+#include "guest/registers.h"
 
 #include "decode/model.h"
 #include "tests/unit/casebuild.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "decode/registers.h"
+#include "guest/registers.h"
 
-#include "decode/decoder.h"
+#include <stddef.h>
 
 #define RFLAGS_VM   (UINT64_C(1) << 17)
 #define CR0_PE      (UINT64_C(1) << 0)
