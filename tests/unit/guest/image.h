@@ -23,7 +23,7 @@
 struct image {
 	vh_gpa gpa[IMAGE_PAGES]; /* ascending */
 	uint8_t *data;           /* of page i at i * 4096 */
-	size_t n;
+	size_t n, room;
 	uint64_t next_table;
 	struct vh_root root;
 	struct vh_symbol symbols[256];
@@ -43,6 +43,10 @@ static inline uint8_t *image_page(struct image *i, uint64_t gpa)
 		return i->data + at * VH_GUEST_PAGE;
 	if (i->n == IMAGE_PAGES)
 		abort();
+	if (i->n == i->room) {
+		i->room = i->room ? 2 * i->room : 64;
+		i->data = vh_realloc_array(i->data, i->room, VH_GUEST_PAGE);
+	}
 	memmove(i->gpa + at + 1, i->gpa + at, (i->n - at) * sizeof(*i->gpa));
 	memmove(i->data + (at + 1) * VH_GUEST_PAGE, i->data + at * VH_GUEST_PAGE,
 		(i->n - at) * VH_GUEST_PAGE);
@@ -198,7 +202,6 @@ static inline struct image *image_new(const char *text)
 {
 	struct image *i = vh_alloc(sizeof(*i));
 
-	i->data = vh_alloc(IMAGE_PAGES * VH_GUEST_PAGE);
 	i->root = (struct vh_root){
 		.paging = VH_PAGING_X86_4, .table = {IMAGE_TABLES}, .page_bits = 12};
 	i->next_table = IMAGE_TABLES + VH_GUEST_PAGE;
