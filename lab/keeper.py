@@ -10,6 +10,7 @@ import time
 import pool
 import process
 import runner
+import truth
 from stage import LabError, Skip, Stage
 
 LEFT = pathlib.Path(f"/tmp/vmhang-lab.{os.getuid()}")  # NAME: "pid start-time" of a keeper
@@ -43,12 +44,24 @@ def keep(scenario, qemu, name, told):
         os._exit(0)
 
 
+def find(name):
+    """(scenario, whether on the newer QEMU)"""
+    kind, _, kernel = name.partition("@")
+    if kind == "truth":
+        if kernel not in truth.KERNELS:
+            sys.exit(f"lab: truth@KERNEL, of {', '.join(truth.KERNELS)}")
+        return truth.scenario_of(kernel), False
+    return runner.find(name)
+
+
 def start(arguments):
     parser = argparse.ArgumentParser(prog="lab/start", description="Plays a scenario in the background and prints "
-                                     "the VM's pid. lab/stop ends it; lab/run --list shows the names.")
+                                     "the VM's pid. lab/stop ends it; lab/run --list shows the names. truth@KERNEL: "
+                                     "a guest with that kernel (lab/kernels.py), with tasks that wait, which has told "
+                                     "the truth about itself (lab/truth.py) in the tar archive of its disk.")
     parser.add_argument("name")
     name = parser.parse_args(arguments).name
-    scenario, is_newer = runner.find(name)
+    scenario, is_newer = find(name)
     reason = scenario.why_not()
     if reason:
         sys.exit(f"lab/start: {name} cannot be played here: {reason}")

@@ -30,6 +30,7 @@ TOP = HERE.parent
 sys.path.insert(0, str(HERE))
 
 import process  # noqa: E402
+import kernels  # noqa: E402
 import store  # noqa: E402
 from stage import LabError, Skip, Stage  # noqa: E402
 
@@ -122,7 +123,7 @@ class Nested:
         line = command if isinstance(command, str) else shlex.join(map(str, command))
         (self.out / ".command").write_text(line + "\n")
         (self.out / ".begin").write_text(BEGIN)
-        home = store.linux(newer)
+        home = kernels.linux_of(kernels.NEWER if newer else kernels.STOCK)
         self.began = time.time()
         self.popen = stage.spawn(
             qemu_command(home, initramfs(home, stage.tmp / "initrd"), self.out), log="nested.log")
@@ -190,7 +191,7 @@ def prepare(arguments):
     reason = why_not()
     if reason:
         raise Skip(reason)
-    home = store.linux(arguments.kernel == "newer")
+    home = kernels.linux_of(kernels.NEWER if arguments.kernel == "newer" else kernels.STOCK)
     store.busybox()
     print(f"{home}: {process.read(home / 'release').strip()}")
     return 0

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the lab fetches once: Debian's stock kernel, and a newer QEMU that is unpacked, never installed.
+"""What the lab fetches once, and unpacks without installing it: a newer QEMU, GRUB, and kernels (lab/kernels.py).
 
 Packages come through apt with lists and a cache of its own, so that the system's apt stays as it is.
 The store lies in $VMHANG_CACHE, else in ~/.cache/vmhang.
 """
 import fcntl
 import functools
-import hashlib
-import lzma
 import os
 import pathlib
 import re
@@ -20,16 +18,7 @@ import process
 from stage import Qemu, Skip
 
 STORE = pathlib.Path(os.environ.get("VMHANG_CACHE") or pathlib.Path.home() / ".cache" / "vmhang")
-SOURCES = """\
-deb [signed-by={key}] http://deb.debian.org/debian {release} main
-deb [signed-by={key}] http://deb.debian.org/debian {release}-backports main
-"""
-# What the nested host loads (lab/nested.py).
-NESTED_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "kvm_amd")
-# What the lab's guests may load, with all that they need (drivers()).
-GUEST_MODULES = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_scsi", "virtio_console", "virtiofs", "sd_mod",
-                 "ahci", "ata_piix", "nvme", "crc32c_generic", "ext4", "pvpanic", "pvpanic_pci", "pvpanic_mmio",
-                 "i6300esb", "ib700wdt", "softdog", "kvm_amd", "e1000")
+SOURCE = "deb [signed-by={key}] http://deb.debian.org/debian {suite} main\n"
 LOCKED = []  # the lock that this process holds
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -55,16 +44,19 @@ def run(command, seconds, folder=None):
     return text
 
 
-def apt():
-    """apt-get and its options: the store's own sources, lists and cache."""
-    home = STORE / "apt"
-    for folder in ("lists/partial", "archives/partial"):
-        (home / folder).mkdir(parents=True, exist_ok=True)
+def apt(suite=None):
+    """apt-get and its options: the store's own lists and cache, of this release and its backports, or of another
+    suite."""
+    own = (release(), f"{release()}-backports")
+    suites = own if suite in (None, *own) else (suite,)
+    home = STORE / ("apt" if suites == own else f"apt-{suite}")
+    for folder in (home / "lists" / "partial", STORE / "archives" / "partial"):
+        folder.mkdir(parents=True, exist_ok=True)
     sources = home / "sources.list"
-    sources.write_text(SOURCES.format(key=KEY, release=release()))
+    sources.write_text("".join(SOURCE.format(key=KEY, suite=each) for each in suites))
     options = {"Dir::Etc::sourcelist": sources, "Dir::Etc::sourceparts": "-",
                "Dir::State::lists": home / "lists", "Dir::Cache": home,
-               "Dir::Cache::archives": home / "archives", "Debug::NoLocking": "1",
+               "Dir::Cache::archives": STORE / "archives", "Debug::NoLocking": "1",
                "APT::Sandbox::User": "", "Acquire::Languages": "none",
                "Acquire::http::Timeout": "20", "Acquire::Retries": "1"}
     command = ["apt-get", "-q", "-y"]
@@ -73,6 +65,11 @@ def apt():
     if not any((home / "lists").glob("*_Packages*")):
         run([*command, "update"], 180)
     return command
+
+
+def apt_cache(suite, *arguments):
+    """What apt-cache prints of a suite."""
+    return run(["apt-cache", *apt(suite)[3:], *arguments], 60)
 
 
 def one_at_a_time(function):
@@ -93,10 +90,10 @@ def one_at_a_time(function):
 
 
 @one_at_a_time
-def fetch(arguments, target):
+def fetch(arguments, target, suite=None):
     """Downloads what apt-get finds for arguments (a command of it too), and unpacks it into target."""
-    command = apt()
-    archives = STORE / "apt" / "archives"
+    command = apt(suite)
+    archives = STORE / "archives"
     for old in archives.glob("*.deb"):
         old.unlink()
     run([*command, *arguments], 600, archives)
@@ -107,124 +104,6 @@ def fetch(arguments, target):
         run(["dpkg-deb", "-x", package, unpacked], 120)
         package.unlink()
     unpacked.rename(target)
-
-
-def module(path):
-    """(name, names of the modules it needs, contents) of a kernel module."""
-    data = path.read_bytes()
-    if path.suffix == ".xz":
-        data = lzma.decompress(data)
-    needs = re.search(rb"\0depends=([^\0]*)\0", data)
-    name = path.name.partition(".ko")[0].replace("-", "_")
-    return name, needs[1].decode().split(",") if needs and needs[1] else [], data
-
-
-def keep_modules(tree, names, target, numbered=True):
-    """Copies the modules `names` and all they need into target, numbered in the order to load them where that
-    is wanted."""
-    paths = {path.name.partition(".ko")[0].replace("-", "_"): path for path in tree.rglob("*.ko*")}
-    done = []
-
-    def take(name):
-        if name not in done and name in paths:  # else it is built in
-            _, needs, data = module(paths[name])
-            for needed in needs:
-                take(needed)
-            done.append(name)
-            (target / (f"{len(done):02}-{name}.ko" if numbered else f"{name}.ko")).write_bytes(data)
-
-    target.mkdir(exist_ok=True)
-    for name in names:
-        take(name)
-
-
-@one_at_a_time
-def linux(newer=False):
-    """A folder with Debian's stock kernel, or its backports': `vmlinuz`, `release`, and `modules`, numbered
-    in the order to load them; and `drivers`, what guests may load."""
-    home = STORE / ("linux-backports" if newer else "linux")
-    if (home / "release").exists() and set(GUEST_MODULES) <= set(process.read(home / "offered").split()):
-        return home
-    wanted = release() + ("-backports" if newer else "")
-    text = run(["apt-cache", *apt()[3:], "-o", f"APT::Default-Release={wanted}", "depends",
-                "linux-image-amd64"], 60)
-    package = re.search(r"Depends: linux-image-(\S+)", text)
-    if not package:
-        raise Skip(f"no linux-image-amd64 in {wanted}")
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    fetch(["download", f"linux-image-{package[1]}"], home / "root")
-    shutil.copy(home / "root" / "boot" / f"vmlinuz-{package[1]}", home / "vmlinuz")
-    keep_modules(home / "root" / "lib" / "modules" / package[1], NESTED_MODULES, home / "modules")
-    keep_modules(home / "root" / "lib" / "modules" / package[1], GUEST_MODULES, home / "drivers", numbered=False)
-    shutil.rmtree(home / "root")
-    (home / "offered").write_text("\n".join(GUEST_MODULES) + "\n")
-    (home / "release").write_text(package[1] + "\n")
-    return home
-
-
-def kernel():
-    """Path of Debian's stock kernel."""
-    return linux() / "vmlinuz"
-
-
-def drivers(names, newer=False):
-    """[(file name, contents)] of the modules `names` (of GUEST_MODULES) and all they need, in the order to load
-    them. What the kernel has built in is left out."""
-    home = linux(newer) / "drivers"
-    done = {}
-
-    def take(name):
-        path = home / f"{name}.ko"
-        if f"{name}.ko" in done or not path.exists():
-            return
-        _, needs, data = module(path)
-        for needed in needs:
-            take(needed)
-        done[f"{name}.ko"] = data
-
-    for name in names:
-        take(name)
-    return list(done.items())
-
-
-def headers():
-    """The build tree for modules of linux(), with a Makefile that finds the rest where it was unpacked."""
-    home = linux() / "headers"
-    version = process.read(linux() / "release").strip()
-    tree = home / "usr" / "src" / f"linux-headers-{version}"
-    if tree.exists():
-        return tree
-    common = f"linux-headers-{version.rsplit('-', 1)[0]}-common"
-    kbuild = f"linux-kbuild-{'.'.join(version.split('.')[:2])}"
-    fetch(["download", tree.name, common, kbuild], home)
-    makefile = tree / "Makefile"
-    makefile.write_text(makefile.read_text().replace("include /usr/src/", f"include {home}/usr/src/"))
-    return tree
-
-
-def own_module(source):
-    """Contents of the kernel module that is built, for linux(), of a C file of lab/guests/kernel/. It is kept as
-    long as source and kernel stay the same."""
-    for tool in ("make", "gcc"):
-        if not shutil.which(tool):
-            raise Skip(f"no {tool} to build a kernel module with")
-    text = source.read_bytes()
-    home = linux() / "own"
-    home.mkdir(exist_ok=True)
-    kept = home / f"{source.stem}-{hashlib.sha256(text).hexdigest()[:16]}.ko"
-    with open(home / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # scenarios play side by side
-        if not kept.exists():
-            with tempfile.TemporaryDirectory(dir=home) as folder:
-                folder = pathlib.Path(folder)
-                (folder / source.name).write_bytes(text)
-                (folder / "Makefile").write_text(f"obj-m := {source.stem}.o\n")
-                run(["make", "-C", headers(), f"M={folder}", "CC=gcc", "modules"], 300)
-                built = folder / f"{source.stem}.ko"
-                run(["strip", "--strip-debug", built], 60)
-                built.rename(kept)
-    return kept.read_bytes()
 
 
 @one_at_a_time

@@ -3,10 +3,10 @@
 import errno
 
 import bootloaders
+import kernels
 import process
 from guests import boot_disk
 from scenario import Expect, Scenario
-from store import kernel
 
 CODE, VARS = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 NOTHING_TO_BOOT = Expect("firmware-no-boot-device", "idle", True)
@@ -117,7 +117,7 @@ def network(stage):
 def reboots(stage):
     """Linux finds no root file system, panics, and reboots itself, for ever."""
     serial = stage.tmp / "serial.out"
-    vm = stage.qemu("-kernel", kernel(), "-serial", f"file:{serial}", "-vga", "std", "-append",
+    vm = stage.qemu("-kernel", kernels.image(), "-serial", f"file:{serial}", "-vga", "std", "-append",
                     "console=ttyS0 quiet panic=1 mitigations=off tsc=unstable", memory="256",
                     accel="tcg")
     # Two boots ended, and the third has written its first line.

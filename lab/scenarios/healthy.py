@@ -10,11 +10,12 @@ import subprocess
 import termios
 
 import cgroup
+import kernels
 import process
 from guests import boot_disk
 from scenario import Expect, Scenario
 from stage import LabError
-from store import drivers, initramfs, linux
+from store import initramfs
 
 MOUNTS = "mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev\n"
 SLEEP = "exec sleep 1000000\n"
@@ -22,15 +23,14 @@ LOGIN = "echo; echo -n 'lab login: '; exec sh -c 'read name'"
 CODE, VARS = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
 
 
-def starts(stage, init, *extra, smp=2, append="", console="console=tty0 console=ttyS0", newer=False,
+def starts(stage, init, *extra, smp=2, append="", console="console=tty0 console=ttyS0", kernel=kernels.STOCK,
            modules=(), memory="256", files=(), serial=None):
-    """Starts Debian's stock kernel (newer: that of the backports) under TCG; its init is the script `init`.
+    """Starts Debian's stock kernel (or another of lab/kernels.py) under TCG; its init is the script `init`.
     Returns (vm, path of its serial log)."""
     log = stage.tmp / "serial.out"
-    home = linux(newer)
-    options = ["-kernel", home / "vmlinuz", "-serial", serial or f"file:{log}", "-vga", "std", "-append",
+    options = ["-kernel", kernels.image(kernel), "-serial", serial or f"file:{log}", "-vga", "std", "-append",
                f"{console} mitigations=off tsc=unstable {append}", "-initrd",
-               initramfs(MOUNTS + init, stage.tmp / "initrd", drivers(modules, newer), files)]
+               initramfs(MOUNTS + init, stage.tmp / "initrd", kernels.drivers(modules, kernel), files)]
     return stage.qemu(*options, *extra, smp=smp, memory=memory, accel="tcg,thread=multi"), log
 
 
@@ -269,7 +269,7 @@ SCENARIOS = [
                          "(while :; do dd if=/dev/urandom of=/dev/null bs=64k count=999; done) 2>/dev/null",
                          "lab: busy", then=runs(0, 1)), **BOTH),
     Scenario("linux-find", "Linux with 4 CPUs walks its file systems for ever",
-             BUSY, kernel_busy("(while :; do busybox find /sys /proc; done) >/dev/null 2>&1", smp=4, newer=True),
+             BUSY, kernel_busy("(while :; do busybox find /sys /proc; done) >/dev/null 2>&1", smp=4, kernel=kernels.NEWER),
              **MANY),
     Scenario("linux-busy-8", "Linux with 8 CPUs, a loop in user space on each",
              BUSY, kernel_busy("(while :; do :; done)", smp=8), **MANY),
@@ -289,7 +289,7 @@ SCENARIOS = [
     Scenario("linux-boots", "Linux in the middle of its boot, slowed by its console",
              BOOTS, booting("smp: Bringing up secondary CPUs"), accel="tcg", **PASSES),
     Scenario("linux-boots-newer", "a newer Linux with 4 CPUs, late in its boot",
-             BOOTS, booting("NET: Registered PF_NETLINK", newer=True, smp=4), accel="tcg", **PASSES),
+             BOOTS, booting("NET: Registered PF_NETLINK", kernel=kernels.NEWER, smp=4), accel="tcg", **PASSES),
     Scenario("seabios-boots", "SeaBIOS looks for its devices", BOOTS, seabios_booting(), accel="kvm", **PASSES),
     Scenario("ovmf-boots", "OVMF just started", BOOTS, ovmf_booting, accel="tcg", needs=("ovmf",),
              **PASSES),

@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import time
 
+import kernels
 import process
 import scenario
 from guests import SOURCES as GUESTS
 from scenario import Expect, Scenario, unless
-from store import drivers, initramfs, kernel, own_module
+from store import initramfs
 
 scenario.NEEDS["mke2fs"] = lambda: unless(shutil.which("mke2fs"), "no mke2fs")
 
@@ -33,14 +34,14 @@ def trouble(kind, cpu=1, seconds=0):
 def guest(stage, init, *extra, modules=(), files=(), append="", smp=2, console="console=tty0 console=ttyS0", vga="std"):
     """Starts Linux whose init is the shell script `init` (None: no initramfs), with the modules `modules` loaded, and
     trouble.ko at hand. The serial console is in stage.tmp/serial.out."""
-    options = ["-kernel", kernel(), "-serial", f"file:{stage.tmp / 'serial.out'}", "-vga", vga, "-append",
+    options = ["-kernel", kernels.image(), "-serial", f"file:{stage.tmp / 'serial.out'}", "-vga", vga, "-append",
                f"{console} quiet mitigations=off tsc=reliable nokaslr random.trust_cpu=on {append}", *extra]
     if init is not None:
         files = [*files]
         if "trouble.ko" in init:
-            module = own_module(GUESTS / "kernel" / "trouble.c")
+            module = kernels.own_module(GUESTS / "kernel" / "trouble.c")
             files.append(("modules/trouble.ko", 0o100644, 0, module))
-        options += ["-initrd", initramfs(MOUNTS + init, stage.tmp / "initrd", drivers(modules), files)]
+        options += ["-initrd", initramfs(MOUNTS + init, stage.tmp / "initrd", kernels.drivers(modules), files)]
     return stage.qemu(*options, smp=smp, memory="256", accel="tcg,thread=multi")
 
 

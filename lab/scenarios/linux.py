@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Debian's stock kernel under TCG, with busybox for a user space."""
+import kernels
 import process
 from scenario import Expect, Scenario
-from store import initramfs, kernel
+from store import initramfs
 
 MOUNTS = "mount -t proc proc /proc; mount -t sysfs sys /sys\n"
 
@@ -12,7 +13,7 @@ def linux(init, until, *extra, seconds=90):
     until the serial console shows `until`; `extra` are further arguments of QEMU."""
     def play(stage):
         serial = stage.tmp / "serial.out"
-        options = ["-kernel", kernel(), "-serial", f"file:{serial}", "-vga", "std",
+        options = ["-kernel", kernels.image(), "-serial", f"file:{serial}", "-vga", "std",
                    "-append", "console=tty0 console=ttyS0 mitigations=off tsc=unstable", *extra]
         if init is not None:
             options += ["-initrd", initramfs(MOUNTS + init, stage.tmp / "initrd")]
