@@ -10,6 +10,8 @@
 #include "base/names.h"
 #include "guest/registers.h"
 
+#define VH_INSIDE_SCHEMA "vmhang.inside/1"
+
 /* Caps, of writing and of reading; what was cut is said in notes. */
 #define VH_INSIDE_MAX_JSON    (16u << 20)
 #define VH_INSIDE_MAX_DMESG   65536u
@@ -203,7 +205,9 @@ void vh_inside_note(struct vh_inside *in, const char *fmt, ...) VH_PRINTF(2, 3);
 /* The task of that pid, or NULL. */
 const struct vh_inside_task *vh_inside_task(const struct vh_inside *in, int64_t pid);
 
-/* docs/inside-format.md. Bytes that are not UTF-8 become U+FFFD. */
+/* docs/inside-format.md. Bytes that are not UTF-8 become U+FFFD, what is beyond a cap is cut, and a
+ * number that cannot be is unknown: vh_inside_from_json() takes whatever this gives. */
 struct json_object *vh_inside_to_json(const struct vh_inside *in);
-/* Checks everything: types, ranges, caps. NULL and *err where it is none. */
+/* Checks everything: types, ranges, caps. NULL and *err ("tasks: [3]: pid: is too large") where it
+ * is none. */
 struct vh_inside *vh_inside_from_json(struct json_object *o, struct vh_error **err);
