@@ -12,6 +12,9 @@
 
 #define VH_KERNEL_LOW  UINT64_C(0xffffffff80000000) /* x86-64: the image lies in these 1 GiB */
 #define VH_KERNEL_HIGH UINT64_C(0xffffffffbfffffff)
+/* Where a kernel's image may lie, by the kind of its page tables: as above, or for arm64 all of
+ * what is above the linear map. */
+void vh_kernel_window(const struct vh_root *root, uint64_t *low, uint64_t *high);
 
 struct vh_symbols;
 
