@@ -22,17 +22,18 @@ struct vh_modules;
 struct vh_unwinder;
 
 struct vh_kernel {
-	struct vh_space *space;  /* its page tables: of a vCPU, or swapper's */
+	struct vh_space *space;  /* its page tables: swapper's, or while it boots a vCPU's */
 	struct vh_range *ranges; /* what is mapped between VH_KERNEL_LOW and VH_KERNEL_HIGH */
 	size_t n_ranges;
 	struct vh_symbols *symbols;
 	struct vh_vmcoreinfo *note;   /* NULL: none */
 	struct vh_btf *btf;           /* NULL: none */
 	struct vh_layout *layout;     /* never NULL once vh_kernel_find() returned 0 */
-	struct vh_modules *modules;   /* never NULL, maybe empty */
-	struct vh_unwinder *unwinder; /* never NULL */
+	struct vh_modules *modules;   /* maybe empty; NULL with only_log */
+	struct vh_unwinder *unwinder; /* NULL with only_log */
 	enum vh_inside_method method;
 	bool pti;
+	unsigned version; /* 6.1 as 601; 0 unknown */
 	/* Of what is text: for "is this a return address". 0: the symbol is not there. */
 	uint64_t stext, etext, sinittext, einittext;
 };
@@ -41,6 +42,9 @@ struct vh_kernel {
 struct vh_kernel_options {
 	bool no_btf;  /* as though it had none: for tests */
 	bool no_scan; /* do not search physical memory where registers lead nowhere */
+	/* Nothing but the log is wanted: modules and unwinder are left out (NULL), and BTF where
+	 * the note tells the log's layout. */
+	bool only_log;
 };
 
 /*
@@ -53,6 +57,13 @@ struct vh_kernel_options {
 bool vh_kernel_find(struct vh_memory *m, const struct vh_cpu *cpus, size_t n,
 	const struct vh_kernel_options *options, struct vh_inside *in, struct vh_kernel *out);
 void vh_kernel_close(struct vh_kernel *k);
+
+/* Symbol and variable at once; 0 or a negative errno, -ENOENT where there is no such symbol. */
+int vh_kernel_u64(const struct vh_kernel *k, const char *symbol, uint64_t *value);
+int vh_kernel_u32(const struct vh_kernel *k, const char *symbol, uint32_t *value);
+/* True where the release ("6.1.0-49-amd64") is of that version or a later one; false where it is
+ * not known. */
+bool vh_kernel_since(const struct vh_kernel *k, unsigned major, unsigned minor);
 
 /* Release, banner, build id, command line (masked), uptime, taint, panic: of its variables. */
 void vh_kernel_describe(struct vh_kernel *k, struct vh_inside *in);

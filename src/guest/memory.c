@@ -194,7 +194,7 @@ static int read_keeping(struct vh_memory *m, vh_gpa gpa, uint8_t *to, size_t n)
 	return 0;
 }
 
-int vh_memory_read(struct vh_memory *m, vh_gpa gpa, void *to, size_t n)
+static int read_counted(struct vh_memory *m, vh_gpa gpa, void *to, size_t n, bool keep)
 {
 	int err;
 
@@ -212,10 +212,20 @@ int vh_memory_read(struct vh_memory *m, vh_gpa gpa, void *to, size_t n)
 	}
 	m->use.bytes += n;
 	m->use.reads++;
-	err = m->keep_most ? read_keeping(m, gpa, to, n) : m->source.read(m->self, gpa, to, n);
+	err = keep ? read_keeping(m, gpa, to, n) : m->source.read(m->self, gpa, to, n);
 	if (err == -ENODATA)
 		m->use.absent++;
 	return err;
+}
+
+int vh_memory_read(struct vh_memory *m, vh_gpa gpa, void *to, size_t n)
+{
+	return read_counted(m, gpa, to, n, m->keep_most > 0);
+}
+
+int vh_memory_glance(struct vh_memory *m, vh_gpa gpa, void *to, size_t n)
+{
+	return read_counted(m, gpa, to, n, false);
 }
 
 bool vh_memory_next(struct vh_memory *m, vh_gpa gpa, uint64_t most, struct vh_run *run)

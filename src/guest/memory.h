@@ -92,6 +92,8 @@ struct vh_memory_use vh_memory_used(const struct vh_memory *m);
  * -EDQUOT, -ETIME (budget), or another negative errno. to is undefined after a failure.
  */
 int vh_memory_read(struct vh_memory *m, vh_gpa gpa, void *to, size_t n);
+/* The same, for a search through all of memory: what is read so is not kept for a case file. */
+int vh_memory_glance(struct vh_memory *m, vh_gpa gpa, void *to, size_t n);
 /* True where all of it is RAM. */
 bool vh_memory_has(const struct vh_memory *m, vh_gpa gpa, uint64_t n);
 /* Runs of readable pages, in ascending order: the first at or behind gpa, cut to most bytes. */
