@@ -8,13 +8,13 @@
 
 #include "guest/kernel_search.h"
 
-#define PAGING      (UINT64_C(1) << 31) /* CR0.PG */
-#define LONG_MODE   (UINT64_C(1) << 10) /* EFER.LMA */
-#define USER_TABLES (UINT64_C(1) << 12) /* of CR3: PTI_USER_PGTABLE_BIT, arch/x86/entry/calling.h  \
-					 */
-#define START_MAP  UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
-#define MAX_NOTES  16u
-#define NOTE_BYTES 4096u
+#define PAGING    (UINT64_C(1) << 31) /* CR0.PG */
+#define LONG_MODE (UINT64_C(1) << 10) /* EFER.LMA */
+/* Of CR3: PTI_USER_PGTABLE_BIT, arch/x86/entry/calling.h. */
+#define USER_TABLES (UINT64_C(1) << 12)
+#define START_MAP   UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
+#define MAX_NOTES   16u
+#define NOTE_BYTES  4096u
 
 /* --- One page table ------------------------------------------------------------------------------
  */
