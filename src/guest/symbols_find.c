@@ -35,21 +35,12 @@ uint64_t vh_kallsyms_marker(const struct vh_kallsyms *k, size_t block)
 /* --- Tokens --------------------------------------------------------------------------------------
  */
 
-/* Token '0' lies at zero: do 256 tokens lie around it, and their index behind them? */
-static bool tokens_around(const struct vh_symbols_copy *c, size_t zero, struct vh_kallsyms *k)
+/* Does the index of the tokens, the last of which ends at end, lie at k->token_index? */
+static bool index_fits(
+	const struct vh_symbols_copy *c, size_t zero, size_t end, struct vh_kallsyms *k)
 {
-	size_t end = zero;
 	uint16_t index[256];
 
-	for (unsigned token = '0'; token < 256; token++) {
-		size_t most = VH_MIN(c->n - end, (size_t)512);
-		const uint8_t *nul = memchr(c->data + end, 0, most);
-
-		if (!nul || end - zero > UINT16_MAX)
-			return false;
-		end = (size_t)(nul + 1 - c->data);
-	}
-	k->token_index = (end + 7) & ~(size_t)7;
 	if (k->token_index > c->n || c->n - k->token_index < sizeof(index))
 		return false;
 	memcpy(index, c->data + k->token_index, sizeof(index));
@@ -64,6 +55,28 @@ static bool tokens_around(const struct vh_symbols_copy *c, size_t zero, struct v
 		k->token_bytes[i] = (uint16_t)(next - 1 - at);
 	}
 	return true;
+}
+
+/* Token '0' lies at zero: do 256 tokens lie around it, and their index behind them? It is aligned
+ * to 8, from 7.2 on to 4. */
+static bool tokens_around(const struct vh_symbols_copy *c, size_t zero, struct vh_kallsyms *k)
+{
+	size_t end = zero;
+
+	for (unsigned token = '0'; token < 256; token++) {
+		size_t most = VH_MIN(c->n - end, (size_t)512);
+		const uint8_t *nul = memchr(c->data + end, 0, most);
+
+		if (!nul || end - zero > UINT16_MAX)
+			return false;
+		end = (size_t)(nul + 1 - c->data);
+	}
+	for (size_t align = 4; align <= 8; align += 4) {
+		k->token_index = (end + align - 1) & ~(align - 1);
+		if (index_fits(c, zero, end, k))
+			return true;
+	}
+	return false;
 }
 
 /* --- Names and their number ----------------------------------------------------------------------
