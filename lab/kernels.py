@@ -38,7 +38,6 @@ KERNELS = {
     "6.16-cloud": Kernel("trixie-backports", r"6\.16\.\d+\+deb13-cloud-amd64", ""),
     "6.17-cloud": Kernel("trixie-backports", r"6\.17\.\d+\+deb13-cloud-amd64", ""),
     "6.18-cloud": Kernel("trixie-backports", r"6\.18\.\d+\+deb13-cloud-amd64", ""),
-    "6.19-cloud": Kernel("trixie-backports", r"6\.19\.\d+\+deb13-cloud-amd64", ""),
     "7.2-cloud": Kernel("sid", r"7\.2\.\d+\+deb14-cloud-amd64", ""),
     "7.3-cloud": Kernel("trixie-backports", r"7\.3\.\d+\+deb13-cloud-amd64", "symbols relative to their place"),
 }

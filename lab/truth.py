@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import io
 import re
+import socket
 import tarfile
 import typing
 
@@ -38,10 +39,11 @@ TELL = """tell() {
     cat /proc/uptime >uptime
     cat /dev/kmsg >kmsg & reader=$!
     sleep 1; kill $reader
-    tar c -f /dev/vda . ; sync; cd /
+    tar c . | busybox dd of=/dev/vda bs=64k conv=fsync 2>/dev/null; cd /
     echo lab: told >/dev/ttyS0
 }
 """
+UNTIL_GO = "read line </dev/ttyS0\n"
 IDLE = "while :; do sleep 1; done\n"
 
 
@@ -144,6 +146,12 @@ class Guest:
         self.until_said("lab: told", times)
         return Truth(self.vm.stage.tmp / DISK)
 
+    def go(self):
+        """Lets it go on from where its script waits for a line."""
+        with socket.socket(socket.AF_UNIX) as says:
+            says.connect(str(self.vm.stage.tmp / "says.sock"))
+            says.sendall(b"go\n")
+
 
 def trouble(kind, cpu=1, seconds=0):
     """Of lab/guests/kernel/trouble.c."""
@@ -163,7 +171,9 @@ def start(stage, init, *extra, kernel=kernels.STOCK, append="", modules=(), smp=
         files.append(("modules/trouble.ko", 0o100644, 0,
                       kernels.own_module(SOURCES / "kernel" / "trouble.c", kernel)))
     loaded = kernels.drivers(("virtio_pci", "virtio_blk", *modules), kernel)
-    arguments = ["-kernel", kernels.image(kernel), "-serial", f"file:{log}", "-vga", "std", "-append",
+    arguments = ["-kernel", kernels.image(kernel), "-chardev",
+                 f"socket,id=says,path={stage.tmp}/says.sock,server=on,wait=off,logfile={log}", "-serial", "chardev:says",
+                 "-vga", "std", "-append",
                  f"{console} tsc=reliable random.trust_cpu=on {'' if kaslr else 'nokaslr'} {append}",
                  "-drive", f"file={disk},format=raw,if=none,id=truth,cache=unsafe", "-device", "virtio-blk-pci,drive=truth",
                  "-initrd", initramfs(MOUNTS + TELL + init, stage.tmp / "initrd", loaded, files), *extra]

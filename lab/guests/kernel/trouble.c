@@ -36,6 +36,7 @@ static DEFINE_MUTEX(second);
 static DECLARE_RWSEM(shared_first);
 static DECLARE_RWSEM(shared_second);
 static DEFINE_SPINLOCK(lock);
+static DEFINE_SPINLOCK(other_lock);
 static DECLARE_COMPLETION(never);
 static struct hrtimer timer;
 static int *volatile nowhere;
@@ -84,6 +85,68 @@ static int make_lock_irqs_off(void *unused)
 	return 0;
 }
 
+static struct task_struct *run_on(int (*run)(void *unused), const char *name, unsigned int where)
+{
+	struct task_struct *task = kthread_create(run, NULL, name);
+
+	if (!IS_ERR(task)) {
+		kthread_bind(task, where);
+		wake_up_process(task);
+	}
+	return task;
+}
+
+static unsigned int other_cpu(void)
+{
+	return (cpu + 1) % num_online_cpus();
+}
+
+static int take_lock(void *unused)
+{
+	spin_lock(&lock);
+	spin_unlock(&lock);
+	return 0;
+}
+
+/* A CPU spins with interrupts off and a spin lock held, for which another CPU waits. */
+static int make_lock_contended(void *unused)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	run_on(take_lock, "trouble-b", other_cpu());
+	spin();
+	spin_unlock_irqrestore(&lock, flags);
+	return 0;
+}
+
+static atomic_t holders;
+
+static void take_both(spinlock_t *one, spinlock_t *two)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(one, flags);
+	atomic_inc(&holders);
+	while (atomic_read(&holders) < 2)
+		cpu_relax();
+	spin_lock(two);
+}
+
+static int other_lock_then_lock(void *unused)
+{
+	take_both(&other_lock, &lock);
+	return 0;
+}
+
+/* Two CPUs take two spin locks in the other order, interrupts off: the whole guest stands. */
+static int make_deadlock_spin(void *unused)
+{
+	run_on(other_lock_then_lock, "trouble-b", other_cpu());
+	take_both(&lock, &other_lock);
+	return 0;
+}
+
 /* An RCU stall alone: the watchdog of soft lockups is kept content. */
 static int make_rcu_stall(void *unused)
 {
@@ -112,6 +175,21 @@ static int make_spin_softirq(void *unused)
 	local_bh_disable();
 	tasklet_schedule(&tasklet);
 	local_bh_enable();
+	return 0;
+}
+
+static enum hrtimer_restart spin_in_timer(struct hrtimer *unused)
+{
+	spin();
+	return HRTIMER_NORESTART;
+}
+
+/* A hard lockup in the handler of a timer: whatever the CPU was at before stays interrupted. */
+static int make_spin_hrtimer(void *unused)
+{
+	hrtimer_init(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
+	timer.function = spin_in_timer;
+	hrtimer_start(&timer, ms_to_ktime(1), HRTIMER_MODE_REL_PINNED_HARD);
 	return 0;
 }
 
@@ -176,6 +254,23 @@ static int make_endless_wait(void *unused)
 	return 0;
 }
 
+static int take_first(void *unused)
+{
+	mutex_lock(&first);
+	mutex_unlock(&first);
+	return 0;
+}
+
+/* A task waits for what does not come, and has a mutex that another task waits for. */
+static int make_mutex_held(void *unused)
+{
+	mutex_lock(&first);
+	kthread_run(take_first, NULL, "trouble-b");
+	make_endless_wait(NULL);
+	mutex_unlock(&first);
+	return 0;
+}
+
 /* A task that waits for a disk, as one does whose request was lost on its way. */
 static int make_lost_request(void *unused)
 {
@@ -233,12 +328,16 @@ static const struct {
 	{"spin", make_spin},
 	{"spin-irqs-off", make_spin_irqs_off},
 	{"lock-irqs-off", make_lock_irqs_off},
+	{"lock-contended", make_lock_contended},
+	{"deadlock-spin", make_deadlock_spin},
 	{"spin-softirq", make_spin_softirq},
+	{"spin-hrtimer", make_spin_hrtimer},
 	{"rcu-stall", make_rcu_stall},
 	{"timer-storm", make_timer_storm},
 	{"deadlock", make_deadlock},
 	{"deadlock-rwsem", make_deadlock_rwsem},
 	{"endless-wait", make_endless_wait},
+	{"mutex-held", make_mutex_held},
 	{"lost-request", make_lost_request},
 	{"oops", make_oops},
 	{"bug", make_bug},
