@@ -89,6 +89,11 @@ struct addresses {
 	const char *layout;
 };
 
+static uint64_t place_of(const struct addresses *a, size_t i)
+{
+	return a->k->copy.gva + a->offsets + 4 * i;
+}
+
 static uint64_t address_of(const struct addresses *a, size_t i)
 {
 	uint32_t raw;
@@ -100,17 +105,18 @@ static uint64_t address_of(const struct addresses *a, size_t i)
 	case ABSOLUTE_PERCPU:
 		return offset >= 0 ? (uint64_t)offset : a->base - 1 - (uint64_t)offset;
 	case TO_PLACE:
-		return a->k->copy.gva + a->offsets + 4 * i + (uint64_t)offset;
+		return place_of(a, i) + (uint64_t)offset;
 	default:
 		return a->base + raw;
 	}
 }
 
 /* Tables are sorted, so that what lies out of order or out of the kernel does not belong. A few
- * such are borne: a page of the table may be missing. */
+ * such are borne: a page of the table may be missing. Where there is no table there may be zeros,
+ * which are in order too, but lead nowhere. */
 static bool plausible(const struct addresses *a)
 {
-	uint64_t last = 0;
+	uint64_t first = 0, last = 0;
 	size_t in_kernel = 0, wrong = 0;
 
 	if (a->offsets % 4 || a->offsets > a->k->copy.n ||
@@ -123,15 +129,15 @@ static bool plausible(const struct addresses *a)
 
 		if (a->form == ABSOLUTE_PERCPU && !(gva >> 31))
 			continue;
-		if (gva < a->low || gva > a->high || gva < last)
+		if (gva < a->low || gva > a->high || gva < last || gva == place_of(a, i))
 			wrong++;
-		else
-			in_kernel++;
+		else if (!in_kernel++)
+			first = gva;
 		last = gva;
 		if (wrong > 64 + a->k->n / 16)
 			return false;
 	}
-	return in_kernel > a->k->n / 4 && wrong <= in_kernel / 16;
+	return in_kernel > a->k->n / 4 && wrong <= in_kernel / 16 && last - first >= in_kernel;
 }
 
 static uint64_t base_at(const struct vh_kallsyms *k, size_t at)

@@ -82,14 +82,15 @@ static bool tokens_around(const struct vh_symbols_copy *c, size_t zero, struct v
 /* --- Names and their number ----------------------------------------------------------------------
  */
 
-/* Of up to eight blocks spread over all, most end where the next begins. */
+/* Of up to sixteen blocks spread over all but the last, a quarter ends where the next begins: pages
+ * may be missing, but by chance hardly one does. */
 static bool names_decode(const struct vh_kallsyms *k)
 {
-	size_t step = k->n_markers / 8 + 1, good = 0, all = 0;
+	size_t step = k->n_markers / 16 + 1, good = 0, all = 0;
 
-	for (size_t block = 0; block < k->n_markers; block += step, all++)
+	for (size_t block = 0; block + 1 < k->n_markers; block += step, all++)
 		good += vh_kallsyms_block(k, block, NULL);
-	return 2 * good > all;
+	return good && 4 * good >= all;
 }
 
 /* The names end before the markers, the last of which tells where up to 256 last names begin.
