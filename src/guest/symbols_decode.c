@@ -6,9 +6,9 @@
  */
 #include "guest/symbols_table.h"
 
-#define BLOCK 256u /* names between two markers */
-/* A type and a name (KSYM_NAME_LEN: 128, from 6.1 on 512). */
+#define BLOCK    256u /* names between two markers */
 #define MAX_NAME 512u
+#define AT_ONCE  16u /* bytes of a token that are copied so, being mostly few */
 
 /* From 6.1 on a length above 127 takes two bytes, seven bits each, the low ones first; before, none
  * was that long. */
@@ -27,21 +27,24 @@ static bool name_length(const struct vh_kallsyms *k, size_t *at, size_t *n)
 	return *n > 0 && *n <= k->markers - *at;
 }
 
-static size_t expand(const struct vh_kallsyms *k, size_t at, size_t n, char to[static MAX_NAME])
+/* Bytes of the name, 0 where it is too long. Behind the tokens lies their index, so that AT_ONCE
+ * bytes of each can be read. */
+static size_t expand(
+	const struct vh_kallsyms *k, size_t at, size_t n, char to[static VH_SYMBOLS_NAME])
 {
-	const uint8_t *data = k->copy.data;
+	const uint8_t *codes = k->copy.data + at, *tokens = k->copy.data + k->tokens;
 	size_t used = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint8_t token = data[at + i];
-		uint16_t where;
-		size_t bytes = k->token_bytes[token];
+		struct vh_kallsyms_token t = k->token[codes[i]];
 
-		memcpy(&where, data + k->token_index + 2 * (size_t)token, sizeof(where));
-		if (bytes > MAX_NAME - used)
+		if (t.bytes > MAX_NAME - used)
 			return 0;
-		memcpy(to + used, data + k->tokens + where, bytes);
-		used += bytes;
+		if (t.bytes <= AT_ONCE)
+			memcpy(to + used, tokens + t.at, AT_ONCE);
+		else
+			memcpy(to + used, tokens + t.at, t.bytes);
+		used += t.bytes;
 	}
 	return used;
 }
@@ -56,17 +59,16 @@ bool vh_kallsyms_block(const struct vh_kallsyms *k, size_t block, struct vh_symb
 		return false;
 	at = k->names + (size_t)begin;
 	for (size_t i = 0; i < count; i++, at += n) {
-		char name[MAX_NAME];
-
 		if (!name_length(k, &at, &n))
 			return false;
 		if (!y)
 			continue;
-		size_t bytes = expand(k, at, n, name);
+		char *to = vh_symbols_name_room(y);
+		size_t bytes = to ? expand(k, at, n, to) : 0;
 
 		/* What is too long, or a type alone, is no name; the next may be one. */
-		if (bytes > 1 && !vh_symbols_set_name(y, first + i, name, bytes))
-			return false;
+		if (bytes > 1)
+			vh_symbols_take_name(y, first + i, bytes);
 	}
 	return block + 1 == k->n_markers || at - k->names == vh_kallsyms_marker(k, block + 1);
 }
