@@ -402,11 +402,9 @@ static void take_rest(struct vh_kernel_search *s)
 	take_btf(s);
 	k->layout = vh_layout_new(k->btf, k->note);
 	vh_step_end(in, "types", s->m, step);
-	if (!s->options->only_log) {
-		step = vh_step_begin(s->m);
-		k->modules = vh_modules_read(k, in);
-		vh_step_end(in, "modules", s->m, step);
-	}
+	step = vh_step_begin(s->m);
+	k->modules = vh_modules_read(k, in);
+	vh_step_end(in, "modules", s->m, step);
 	in->method = k->method;
 	in->outcome = VH_INSIDE_LINUX;
 	if (!vh_kernel_u32(k, "system_state", &state) && !state) {
