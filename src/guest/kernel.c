@@ -5,12 +5,10 @@
 #include <errno.h>
 
 #include "guest/btf.h"
-#include "guest/modules.h"
 #include "guest/vmcoreinfo.h"
 
 void vh_kernel_close(struct vh_kernel *k)
 {
-	vh_modules_free(k->modules);
 	vh_layout_free(k->layout);
 	vh_guest_btf_free(k->btf);
 	vh_vmcoreinfo_free(k->note);

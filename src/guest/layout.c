@@ -59,11 +59,34 @@ static const struct added *find_added(const struct vh_layout *l, const char *typ
 	return NULL;
 }
 
+/* What VMCOREINFO says of a member or a type: a number that fits. */
+static bool noted(const struct vh_layout *l, const char *what, const char *type, const char *path,
+	uint32_t *out)
+{
+	vh_auto_free char *key =
+		vh_asprintf("%s(%s%s%s)", what, type, path ? "." : "", path ? path : "");
+	int64_t value;
+
+	if (!l->note || !vh_vmcoreinfo_number(l->note, key, &value) || value < 0 ||
+		value > UINT32_MAX)
+		return false;
+	*out = (uint32_t)value;
+	return true;
+}
+
 bool vh_layout_field(
 	const struct vh_layout *l, const char *type, const char *path, struct vh_field *out)
 {
+	struct vh_field f = {.count = 1};
+
 	if (l->btf && vh_guest_btf_field(l->btf, type, path, out))
 		return true;
+	if (noted(l, "OFFSET", type, path, &f.offset)) {
+		noted(l, "SIZE", type, path, &f.size);
+		noted(l, "LENGTH", type, path, &f.count);
+		*out = f;
+		return true;
+	}
 	const struct added *a = find_added(l, type, path);
 
 	if (a)
@@ -83,6 +106,8 @@ bool vh_layout_first(const struct vh_layout *l, const char *type, const char *co
 bool vh_layout_sizeof(const struct vh_layout *l, const char *type, uint32_t *bytes)
 {
 	if (l->btf && vh_guest_btf_sizeof(l->btf, type, bytes))
+		return true;
+	if (noted(l, "SIZE", type, NULL, bytes))
 		return true;
 	const struct added *a = find_added(l, type, "");
 

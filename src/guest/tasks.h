@@ -24,3 +24,9 @@ void vh_tasks_mapping(struct vh_kernel *k, struct vh_inside_vcpu *v);
 
 /* What a vCPU that spins in a lock's slow path waits for, by its frames and registers. */
 void vh_tasks_spin(struct vh_kernel *k, const struct vh_registers *regs, struct vh_inside_vcpu *v);
+
+/*
+ * Tasks of which each waits for a lock that the next one holds, the last for one of the first:
+ * their pids from the lowest on, at most most of them. How many they are; 0: nobody waits so.
+ */
+size_t vh_inside_deadlock(const struct vh_inside *in, int64_t *pids, size_t most);
