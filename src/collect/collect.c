@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/pulse.h"
+#include "collect/inside.h"
 #include "collect/passive.h"
 #include "collect/pulse.h"
 #include "collect/tracing.h"
@@ -207,6 +208,8 @@ struct vh_case *vh_collect(struct vh_host *host, const struct vh_vm *vm,
 	vh_tracing_take(w.tracing, c);
 	if (!options->passive)
 		ask(host, c, options, &w.gone);
+	else if (!w.gone)
+		vh_collect_inside_passively(host, c, options);
 	vh_tracing_end(w.tracing);
 	vh_buf_free(&before.pulse.text);
 	vh_buf_free(&w.pulse.text);

@@ -33,6 +33,10 @@ struct vh_inside_options {
 struct vh_case *vh_collect_inside(
 	struct vh_host *host, const struct vh_vm *vm, const struct vh_inside_options *options);
 
+/* The same as a part of a diagnosis that asks no monitor; what it may cost is limited. */
+void vh_collect_inside_passively(
+	struct vh_host *host, struct vh_case *c, const struct vh_collect_options *options);
+
 /*
  * Follows the guest's log: records(self, in) is called with what is new (in->dmesg; n_dmesg 0: no
  * news) each interval, first with all from options->explore.dmesg_from on, until it returns false.

@@ -322,6 +322,14 @@ static void identify(struct vh_session *s)
 	learn_vcpus(s, cpus);
 }
 
+bool vh_session_identify(struct vh_session *s)
+{
+	ask_status(s);
+	if (!s->over)
+		identify(s);
+	return !s->over;
+}
+
 /* --- The two looks ---------------------------------------------------------------------------- */
 
 /* Looks again at vCPUs that are not halted until the gap is over, and at least BUSY_LOOKS_MIN
@@ -423,11 +431,13 @@ static void keep_events(struct vh_session *s)
 	vh_evidence_set_data(e, note, strlen(note));
 }
 
+/* Where nothing is asked, the guest's memory may be read even so. */
 static void skip_all(struct vh_session *s)
 {
 	for (size_t i = 0; i < vh_n_questions; i++)
-		if (vh_questions[i].turn != VH_TURN_SAMPLE ||
-			!vh_streq(vh_questions[i].source, "qmp.query-status"))
+		if (vh_questions[i].turn != VH_TURN_INSIDE &&
+			(vh_questions[i].turn != VH_TURN_SAMPLE ||
+				!vh_streq(vh_questions[i].source, "qmp.query-status")))
 			ask_row(s, &vh_questions[i], VH_ASKED);
 }
 
@@ -444,13 +454,14 @@ void vh_collect_monitor(
 	vh_session_begin(&s, host, c, options);
 	vh_session_ask_libvirt(&s);
 	if (vh_session_open(&s))
-		ask_status(&s);
+		vh_session_identify(&s);
 	if (s.over) {
 		if (!s.unaskable)
 			skip_all(&s);
+		vh_session_look_inside(&s, false);
 	} else {
-		identify(&s);
 		look_twice(&s);
+		vh_session_look_inside(&s, true);
 		ask_last(&s);
 	}
 	vh_session_ask_libvirt_stats(&s);

@@ -59,6 +59,10 @@ const struct vh_question vh_questions[] = {
 	{"guest.code", .turn = VH_TURN_ONCE, .needs = REGISTERS | MEMORY, .per_vcpu = true},
 	{"guest.screen", .turn = VH_TURN_ONCE, .needs = MAIN | MEMORY},
 
+	/* The registers and the RAM map are asked for where that may be; the memory can be read
+	 * without them. */
+	{"guest.inside", .turn = VH_TURN_INSIDE, .needs = MEMORY},
+
 	{"guest.screendump", .turn = VH_TURN_LAST, .needs = MAIN | NEED(STORAGE) | NEED(FILE)},
 	{"qmp.query-block", .command = "query-block", .turn = VH_TURN_LAST,
 		.needs = MAIN | NEED(IOTHREADS) | NEED(STORAGE) | NEED(LOCAL_FILES) | NEED(DRIVES)},

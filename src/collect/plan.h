@@ -59,6 +59,7 @@ enum vh_turn {
 	VH_TURN_IDENTIFY, /* who are you */
 	VH_TURN_SAMPLE,   /* twice, a moment apart */
 	VH_TURN_ONCE,     /* between the two samples */
+	VH_TURN_INSIDE,   /* behind both */
 	VH_TURN_LAST,     /* what could hang a VM, when all else is in the case */
 	VH_N_TURNS
 };

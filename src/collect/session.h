@@ -67,6 +67,10 @@ void vh_session_begin(struct vh_session *s, struct vh_host *host, struct vh_case
 bool vh_session_open(struct vh_session *s);
 void vh_session_end(struct vh_session *s);
 
+/* Who it is, once it is open: its state, version, vCPUs, and whether it is encrypted; false:
+ * s->over tells why it does not go on. */
+bool vh_session_identify(struct vh_session *s);
+
 /* libvirt's own view of the VM (src/collect/libvirt.c). */
 void vh_session_ask_libvirt(struct vh_session *s);
 /* Its statistics: the last that is asked. */
@@ -116,6 +120,9 @@ void vh_session_read_screen(struct vh_session *s);
 /* guest.ghcb of the vCPUs of an encrypted guest, by the addresses in trace.vcpu (src/collect/
  * ghcbview.c); nothing where there are none. */
 void vh_session_read_ghcbs(struct vh_session *s);
+/* guest.inside (src/collect/inside_diagnose.c), with the monitor or by a scan of the VM's memory.
+ */
+void vh_session_look_inside(struct vh_session *s, bool ask);
 /* guest.screendump (src/collect/screendump.c); the first names what forbids it. */
 void vh_session_object_to_screendump(struct vh_session *s);
 void vh_session_take_screendump(struct vh_session *s);

@@ -4,11 +4,12 @@
 
 #include <errno.h>
 
-#include "guest/btf.h"
-#include "guest/vmcoreinfo.h"
+#include "guest/modules.h"
 
 void vh_kernel_close(struct vh_kernel *k)
 {
+	if (k->modules)
+		vh_modules_free(k->modules);
 	vh_layout_free(k->layout);
 	vh_guest_btf_free(k->btf);
 	vh_vmcoreinfo_free(k->note);
@@ -48,7 +49,8 @@ static bool within(uint64_t gva, uint64_t from, uint64_t to)
 
 bool vh_kernel_is_text(const struct vh_kernel *k, uint64_t gva)
 {
-	return within(gva, k->stext, k->etext) || within(gva, k->sinittext, k->einittext);
+	return within(gva, k->stext, k->etext) || within(gva, k->sinittext, k->einittext) ||
+	       (k->modules && vh_modules_is_text(k->modules, gva));
 }
 
 /* True where an address lies in what is mapped of the image. */
@@ -63,9 +65,15 @@ static bool in_image(const struct vh_kernel *k, uint64_t gva)
 void vh_kernel_name(const struct vh_kernel *k, uint64_t gva, struct vh_frame *f)
 {
 	struct vh_symbol s;
+	size_t module;
 
-	if (!in_image(k, gva) || !vh_symbols_at(k->symbols, gva, &s))
+	if (k->modules && vh_modules_at(k->modules, gva, &module)) {
+		vh_replace(&f->module, vh_modules_name(k->modules, module));
+		if (!vh_modules_symbol(k->modules, k->space, gva, &s))
+			return;
+	} else if (!in_image(k, gva) || !vh_symbols_at(k->symbols, gva, &s)) {
 		return;
+	}
 	vh_replace(&f->symbol, s.name);
 	f->offset = gva - s.gva;
 	f->size = s.size;

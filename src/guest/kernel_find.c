@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "guest/kernel_search.h"
+#include "guest/modules.h"
 
 #define PAGING    (UINT64_C(1) << 31) /* CR0.PG */
 #define LONG_MODE (UINT64_C(1) << 10) /* EFER.LMA */
@@ -401,6 +402,11 @@ static void take_rest(struct vh_kernel_search *s)
 	take_btf(s);
 	k->layout = vh_layout_new(k->btf, k->note);
 	vh_step_end(in, "types", s->m, step);
+	if (!s->options->only_log) {
+		step = vh_step_begin(s->m);
+		k->modules = vh_modules_read(k, in);
+		vh_step_end(in, "modules", s->m, step);
+	}
 	in->method = k->method;
 	in->outcome = VH_INSIDE_LINUX;
 	if (!vh_kernel_u32(k, "system_state", &state) && !state) {

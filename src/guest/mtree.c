@@ -55,6 +55,9 @@ static char *owner_id(struct vh_str owner)
 static enum vh_region_kind kind_of(struct vh_str word)
 {
 	/* Until 2.7 the access was told: RW, R-; memory could not be told from devices. */
+	/* "ramd" is memory of a device that was passed through: reading it does things. */
+	if (vh_str_starts(word, "ramd"))
+		return VH_REGION_IO;
 	if (vh_str_starts(word, "ram") || vh_str_starts(word, "nv-ram"))
 		return VH_REGION_RAM;
 	if (vh_str_starts(word, "rom"))

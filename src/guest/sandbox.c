@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -102,11 +103,20 @@ static void plain_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* What is done lazily and would need a right by then: json-c's random seed for its hash tables. */
+static int by_byte(const void *a, const void *b)
+{
+	return *(const char *)a - *(const char *)b;
+}
+
+/* What is done lazily and would need a right by then: json-c's random seed for its hash tables; how
+ * much memory there is, which qsort() asks for once; how many CPUs, for malloc's arenas. */
 static void warm_up(void)
 {
 	struct json_object *o = json_object_new_object();
+	char many[4096] = "";
 
+	qsort(many, sizeof(many), 1, by_byte);
+	mallopt(M_ARENA_MAX, 1);
 	json_object_object_add(o, "a", json_object_new_double(0.5));
 	json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
 	json_object_put(o);

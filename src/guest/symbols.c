@@ -6,9 +6,9 @@
 
 /* All names together: 4 MiB are usual. */
 #define MAX_TEXT (64u << 20)
-/* Steps along a chain. The table is twice as large as what it holds, so an honest chain is short;
- * names that a guest chose to collide are lost, not waited for. */
-#define MAX_CHAIN 64u
+/* Steps through the table of names. It is twice as large as what it holds, so honest ways are
+ * short; names that a guest chose to collide are lost, not waited for. */
+#define MAX_STEPS 64u
 /* What the last symbol covers, whose end nobody tells. */
 #define LAST_BYTES VH_GUEST_PAGE
 
@@ -36,26 +36,27 @@ void vh_symbols_free(struct vh_symbols *y)
 	free(y->gva);
 	free(y->name);
 	free(y->text);
-	free(y->heads);
-	free(y->next);
-	free(y->hashes);
+	free(y->slots);
 	free(y->order);
 	free(y);
 }
 
-bool vh_symbols_set_name(struct vh_symbols *y, size_t i, const char *type_and_name, size_t n)
+char *vh_symbols_name_room(struct vh_symbols *y)
 {
-	if (n >= MAX_TEXT - y->text_bytes)
-		return false;
-	if (n >= y->text_room - y->text_bytes) {
-		y->text_room = 2 * y->text_room + n;
+	if (y->text_bytes > MAX_TEXT)
+		return NULL;
+	if (y->text_room - y->text_bytes < VH_SYMBOLS_NAME + 1) {
+		y->text_room = 2 * y->text_room + VH_SYMBOLS_NAME;
 		y->text = vh_realloc_array(y->text, y->text_room, 1);
 	}
-	memcpy(y->text + y->text_bytes, type_and_name, n);
+	return y->text + y->text_bytes;
+}
+
+void vh_symbols_take_name(struct vh_symbols *y, size_t i, size_t n)
+{
 	y->text[y->text_bytes + n] = '\0';
 	y->name[i] = (uint32_t)y->text_bytes;
 	y->text_bytes += n + 1;
-	return true;
 }
 
 static const char *name_of(const struct vh_symbols *y, size_t i)
@@ -73,15 +74,16 @@ static uint32_t hash_of(const char *s)
 	return hash ^ hash >> 15;
 }
 
-/* The index + 1 of a name; 0: none. */
-static uint32_t find_name(const struct vh_symbols *y, const char *name, uint32_t hash)
+/* The slot of a name: its own, or the empty one where it would go; NULL: neither is near. */
+static struct vh_symbols_slot *slot_of(const struct vh_symbols *y, const char *name, uint32_t hash)
 {
-	uint32_t at = y->heads[hash & y->mask];
+	for (uint32_t step = 0; step < MAX_STEPS; step++) {
+		struct vh_symbols_slot *slot = &y->slots[(hash + step) & y->mask];
 
-	for (unsigned step = 0; at && step < MAX_CHAIN; step++, at = y->next[at - 1])
-		if (y->hashes[at - 1] == hash && strcmp(name_of(y, at - 1), name) == 0)
-			return at;
-	return 0;
+		if (!slot->at || (slot->hash == hash && !strcmp(name_of(y, slot->at - 1), name)))
+			return slot;
+	}
+	return NULL;
 }
 
 /* Of several symbols of one name only the first is entered. */
@@ -92,19 +94,14 @@ static void index_names(struct vh_symbols *y)
 	while (room < 2 * y->n)
 		room *= 2;
 	y->mask = (uint32_t)room - 1;
-	y->heads = vh_alloc(room * sizeof(*y->heads));
-	y->next = vh_alloc((y->n + 1) * sizeof(*y->next));
-	y->hashes = vh_alloc((y->n + 1) * sizeof(*y->hashes));
+	y->slots = vh_alloc(room * sizeof(*y->slots));
 	for (size_t i = 0; i < y->n; i++) {
 		const char *name = name_of(y, i);
+		uint32_t hash = hash_of(name);
+		struct vh_symbols_slot *slot = y->name[i] ? slot_of(y, name, hash) : NULL;
 
-		if (!y->name[i])
-			continue;
-		y->hashes[i] = hash_of(name);
-		if (find_name(y, name, y->hashes[i]))
-			continue;
-		y->next[i] = y->heads[y->hashes[i] & y->mask];
-		y->heads[y->hashes[i] & y->mask] = (uint32_t)i + 1;
+		if (slot && !slot->at)
+			*slot = (struct vh_symbols_slot){hash, (uint32_t)i + 1};
 	}
 }
 
@@ -122,26 +119,43 @@ static int by_address(const void *a, const void *b)
 	return x->i < y->i ? -1 : x->i > y->i;
 }
 
-/* The kernel's tables are sorted, but for what is absolute. */
-static void index_addresses(struct vh_symbols *y)
+static void add_to_order(struct vh_symbols *y, uint32_t i)
+{
+	if (!y->n_order || y->gva[y->order[y->n_order - 1]] != y->gva[i])
+		y->order[y->n_order++] = i;
+}
+
+static void sort_addresses(struct vh_symbols *y)
 {
 	struct place *places = vh_realloc_array(NULL, y->n + 1, sizeof(*places));
 	size_t n = 0;
-	bool sorted = true;
 
+	for (size_t i = 0; i < y->n; i++)
+		if (y->gva[i] >> 63)
+			places[n++] = (struct place){y->gva[i], (uint32_t)i};
+	qsort(places, n, sizeof(*places), by_address);
+	for (size_t i = 0; i < n; i++)
+		add_to_order(y, places[i].i);
+	free(places);
+}
+
+/* The kernel's tables are sorted, but for what is absolute. */
+static void index_addresses(struct vh_symbols *y)
+{
+	uint64_t last = 0;
+
+	y->order = vh_realloc_array(NULL, y->n + 1, sizeof(*y->order));
 	for (size_t i = 0; i < y->n; i++) {
 		if (!(y->gva[i] >> 63))
 			continue;
-		sorted &= !n || places[n - 1].gva <= y->gva[i];
-		places[n++] = (struct place){y->gva[i], (uint32_t)i};
+		if (y->gva[i] < last) {
+			y->n_order = 0;
+			sort_addresses(y);
+			return;
+		}
+		last = y->gva[i];
+		add_to_order(y, (uint32_t)i);
 	}
-	if (!sorted)
-		qsort(places, n, sizeof(*places), by_address);
-	y->order = vh_realloc_array(NULL, n + 1, sizeof(*y->order));
-	for (size_t i = 0; i < n; i++)
-		if (!y->n_order || y->gva[y->order[y->n_order - 1]] != places[i].gva)
-			y->order[y->n_order++] = places[i].i;
-	free(places);
 }
 
 void vh_symbols_index(struct vh_symbols *y)
@@ -155,11 +169,15 @@ struct vh_symbols *vh_symbols_of(const struct vh_symbol *list, size_t n)
 	struct vh_symbols *y = vh_symbols_room(n);
 
 	for (size_t i = 0; i < n; i++) {
-		char *text = vh_asprintf("%c%s", list[i].type, list[i].name);
+		size_t n_name = VH_MIN(strlen(list[i].name), (size_t)VH_SYMBOLS_NAME - 1);
+		char *to = vh_symbols_name_room(y);
 
-		vh_symbols_set_name(y, i, text, strlen(text));
 		y->gva[i] = list[i].gva;
-		free(text);
+		if (!to)
+			continue;
+		to[0] = list[i].type;
+		memcpy(to + 1, list[i].name, n_name);
+		vh_symbols_take_name(y, i, n_name + 1);
 	}
 	vh_symbols_index(y);
 	return y;
@@ -205,11 +223,12 @@ bool vh_symbols_get(const struct vh_symbols *y, size_t i, struct vh_symbol *out)
 
 bool vh_symbols_address(const struct vh_symbols *y, const char *name, uint64_t *gva)
 {
-	uint32_t at = find_name(y, name, hash_of(name));
+	const struct vh_symbols_slot *slot = slot_of(y, name, hash_of(name));
 
-	if (at)
-		*gva = y->gva[at - 1];
-	return at > 0;
+	if (!slot || !slot->at)
+		return false;
+	*gva = y->gva[slot->at - 1];
+	return true;
 }
 
 bool vh_symbols_at(const struct vh_symbols *y, uint64_t gva, struct vh_symbol *out)

@@ -12,10 +12,12 @@
 #define MAX_RANGE (UINT64_C(128) << 20) /* 10 MiB are usual */
 #define MAX_ALL   (UINT64_C(256) << 20) /* of all ranges */
 #define PIECE     ((size_t)256 << 10)
-#define MAX_HITS  64u /* of the digits, in one range */
+#define MAX_HITS  256u /* of the digits, in all ranges */
 /* Before the tokens: markers, and 3 bytes a symbol in 6.2 and 6.3. */
 #define MAX_BACK      (8u << 20)
+#define MAX_TABLES    4u  /* of tokens, in all ranges */
 #define MAX_RUNS      16u /* that may be the markers */
+#define MAX_NUMBERS   16u /* that may be how many names there are */
 #define BLOCK         256u
 #define MAX_NAME_DATA 513u /* of one name, with its length */
 
@@ -52,7 +54,7 @@ static bool index_fits(
 
 		if (next <= at || next > end || c->data[next - 1])
 			return false;
-		k->token_bytes[i] = (uint16_t)(next - 1 - at);
+		k->token[i] = (struct vh_kallsyms_token){index[i], (uint16_t)(next - 1 - at)};
 	}
 	return true;
 }
@@ -82,14 +84,15 @@ static bool tokens_around(const struct vh_symbols_copy *c, size_t zero, struct v
 /* --- Names and their number ----------------------------------------------------------------------
  */
 
-/* Of up to eight blocks spread over all, most end where the next begins. */
+/* Of up to sixteen blocks spread over all but the last, a quarter ends where the next begins: pages
+ * may be missing, but by chance hardly one does. */
 static bool names_decode(const struct vh_kallsyms *k)
 {
-	size_t step = k->n_markers / 8 + 1, good = 0, all = 0;
+	size_t step = k->n_markers / 16 + 1, good = 0, all = 0;
 
-	for (size_t block = 0; block < k->n_markers; block += step, all++)
+	for (size_t block = 0; block + 1 < k->n_markers; block += step, all++)
 		good += vh_kallsyms_block(k, block, NULL);
-	return 2 * good > all;
+	return good && 4 * good >= all;
 }
 
 /* The names end before the markers, the last of which tells where up to 256 last names begin.
@@ -97,7 +100,7 @@ static bool names_decode(const struct vh_kallsyms *k)
 static bool find_names(struct vh_kallsyms *k)
 {
 	uint64_t last = vh_kallsyms_marker(k, k->n_markers - 1);
-	size_t from, to;
+	size_t from, to, numbers = 0;
 
 	if (last >= k->markers)
 		return false;
@@ -114,6 +117,8 @@ static bool find_names(struct vh_kallsyms *k)
 			k->num_syms = at - back;
 			if (names_decode(k))
 				return true;
+			if (++numbers == MAX_NUMBERS)
+				return false;
 		}
 	}
 	return false;
@@ -128,18 +133,18 @@ static bool follows(uint64_t before, uint64_t after)
 	       after - before <= BLOCK * MAX_NAME_DATA;
 }
 
-/* Runs of ascending numbers that begin with 0, from the tokens backwards. */
-static bool find_markers(struct vh_kallsyms *k, unsigned bytes)
+/* Runs of ascending numbers that begin with 0, from the tokens backwards, up to most bytes away. */
+static bool find_markers(struct vh_kallsyms *k, unsigned bytes, size_t most)
 {
 	const struct vh_symbols_copy *c = &k->copy;
-	size_t floor = k->tokens - VH_MIN(k->tokens, (size_t)MAX_BACK), runs = 0;
+	size_t floor = k->tokens - VH_MIN(k->tokens, most), runs = 0;
 	size_t end = k->tokens & ~(size_t)(bytes - 1);
 
 	k->marker_bytes = bytes;
-	while (end >= floor + bytes && runs < MAX_RUNS) {
+	while (end >= floor + bytes && end >= bytes && runs < MAX_RUNS) {
 		size_t at = end - bytes;
 
-		while (at >= floor + bytes &&
+		while (at >= bytes &&
 			follows(number_at(c, at - bytes, bytes), number_at(c, at, bytes)))
 			at -= bytes;
 		k->markers = at;
@@ -154,25 +159,27 @@ static bool find_markers(struct vh_kallsyms *k, unsigned bytes)
 	return false;
 }
 
-bool vh_kallsyms_next(const struct vh_symbols_copy *copy, size_t *from, struct vh_kallsyms *k)
+bool vh_kallsyms_next(
+	const struct vh_symbols_copy *copy, struct vh_kallsyms_search *h, struct vh_kallsyms *k)
 {
 	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 
-	for (unsigned hit = 0; hit < MAX_HITS && *from < copy->n; hit++) {
+	while (h->hits < MAX_HITS && h->tables < MAX_TABLES && h->from < copy->n) {
 		const uint8_t *at =
-			memmem(copy->data + *from, copy->n - *from, digits, sizeof(digits));
+			memmem(copy->data + h->from, copy->n - h->from, digits, sizeof(digits));
+		size_t zero = at ? (size_t)(at - copy->data) : copy->n;
 
-		if (!at)
-			break;
-		*from = (size_t)(at - copy->data) + 1;
+		h->from = zero + 1;
+		h->hits++;
 		*k = (struct vh_kallsyms){.copy = *copy};
-		/* 64-bit markers first: seen as such, 32-bit ones do not ascend; the other way
-		 * round every second one would be tried as a run. */
-		if (tokens_around(copy, (size_t)(at - copy->data), k) &&
-			(find_markers(k, 8) || find_markers(k, 4)))
+		if (!at || !tokens_around(copy, zero, k))
+			continue;
+		h->tables++;
+		/* Mostly they end where the tokens begin. 64-bit ones first: seen as such, 32-bit
+		 * ones do not ascend; the other way round every second one would be a run. */
+		if (find_markers(k, 8, 8) || find_markers(k, 4, 8) || find_markers(k, 4, MAX_BACK))
 			return true;
 	}
-	*from = copy->n;
 	return false;
 }
 
@@ -226,20 +233,22 @@ struct search {
 	struct vh_space *s;
 	uint64_t low, high; /* where symbols may lie */
 	uint64_t bytes;     /* read so far */
-	size_t tables;      /* that had names */
+	struct vh_kallsyms_search kallsyms;
+	bool has_names;
 };
 
 static int search_range(struct search *h, const struct vh_range *r, struct vh_symbols **out)
 {
-	size_t n = (size_t)VH_MIN(VH_MIN(r->bytes, MAX_RANGE), MAX_ALL - h->bytes), from = 0;
+	size_t n = (size_t)VH_MIN(VH_MIN(r->bytes, MAX_RANGE), MAX_ALL - h->bytes);
 	uint8_t *data = vh_realloc_array(NULL, n + 1, 1);
 	struct vh_symbols_copy copy = {data, n, r->gva};
 	struct vh_kallsyms k;
 	int err = copy_range(h->s, r, data, n);
 
 	h->bytes += n;
-	while (!err && !*out && vh_kallsyms_next(&copy, &from, &k)) {
-		h->tables++;
+	h->kallsyms.from = 0;
+	while (!err && !*out && vh_kallsyms_next(&copy, &h->kallsyms, &k)) {
+		h->has_names = true;
 		*out = decode(&k, h->low, h->high);
 	}
 	free(data);
@@ -276,9 +285,10 @@ int vh_symbols_find(struct vh_space *s, const struct vh_range *ranges, size_t n,
 	free(sorted);
 	if (*out || err)
 		return err;
-	*why = h.tables ? vh_strdup("a table of kernel symbols was found, but not their addresses")
-			: vh_asprintf("no table of kernel symbols in %.1f MiB that are mapped",
-				  (double)h.bytes / (1 << 20));
+	*why = h.has_names
+		       ? vh_strdup("a table of kernel symbols was found, but not their addresses")
+		       : vh_asprintf("no table of kernel symbols in %.1f MiB that are mapped",
+				 (double)h.bytes / (1 << 20));
 	return -ENOENT;
 }
 

@@ -7,14 +7,19 @@
 /* Kernels have 90,000 to 210,000; a table that claims more than this is none. */
 #define VH_SYMBOLS_MAX (1u << 20)
 
+/* A type and a name (KSYM_NAME_LEN: 128, from 6.1 on 512), and what copying by 16 bytes may add. */
+#define VH_SYMBOLS_NAME (512u + 16u)
+
 struct vh_symbols {
 	size_t n;
 	uint64_t *gva;  /* in table order */
 	uint32_t *name; /* where in text: a type, the name, NUL; 0: it could not be read */
 	char *text;
 	size_t text_bytes, text_room;
-	/* By name: heads of chains of indices + 1, which go on in next. */
-	uint32_t *heads, *next, *hashes;
+	/* By name: slots of an open table; index + 1, 0 empty. */
+	struct vh_symbols_slot {
+		uint32_t hash, at;
+	} * slots;
 	uint32_t mask;
 	/* By address: indices of those in the kernel's half, of an alias the lowest. */
 	uint32_t *order;
@@ -24,8 +29,10 @@ struct vh_symbols {
 
 /* Room for n symbols, none of which has a name yet. */
 struct vh_symbols *vh_symbols_room(size_t n);
-/* Appends a type and a name, and makes it that of symbol i; false where the text is full. */
-bool vh_symbols_set_name(struct vh_symbols *y, size_t i, const char *type_and_name, size_t n);
+/* Where the next type and name go: VH_SYMBOLS_NAME bytes are free there; NULL where the text is
+ * full. Then the first n of them become those of symbol i. */
+char *vh_symbols_name_room(struct vh_symbols *y);
+void vh_symbols_take_name(struct vh_symbols *y, size_t i, size_t n);
 /* Once names and addresses are there: makes them findable. */
 void vh_symbols_index(struct vh_symbols *y);
 
@@ -44,11 +51,19 @@ struct vh_kallsyms {
 	size_t tokens, token_index, markers, names, num_syms;
 	unsigned marker_bytes;
 	size_t n_markers, n;
-	uint16_t token_bytes[256];
+	struct vh_kallsyms_token {
+		uint16_t at, bytes; /* behind tokens */
+	} token[256];
 };
 
-/* symbols_find.c: where they are. The next candidate behind *from, which is moved on. */
-bool vh_kallsyms_next(const struct vh_symbols_copy *copy, size_t *from, struct vh_kallsyms *k);
+struct vh_kallsyms_search {
+	size_t from;           /* where in the copy */
+	unsigned hits, tables; /* of the digits; of what is a table of tokens: both are bounded */
+};
+
+/* symbols_find.c: where they are. The next that may be one. */
+bool vh_kallsyms_next(
+	const struct vh_symbols_copy *copy, struct vh_kallsyms_search *h, struct vh_kallsyms *k);
 uint64_t vh_kallsyms_marker(const struct vh_kallsyms *k, size_t block);
 /* symbols_decode.c: the names of a block; true where it ends where the next begins. y NULL: checks
  * alone. */

@@ -181,6 +181,11 @@ struct work {
 	int fd;
 };
 
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
 static void run_work(void *self, int wire)
 {
 	struct work *w = self;
@@ -188,6 +193,7 @@ static void run_work(void *self, int wire)
 	size_t n = 0;
 	uint32_t kind = 0;
 	vh_auto_free char *asked = NULL;
+	int many[5000] = {3, 1, 2};
 	/* Enough to need memory of malloc's every kind, and threads' arenas too. */
 	char *big = vh_alloc(64 << 20);
 
@@ -196,6 +202,7 @@ static void run_work(void *self, int wire)
 	big = vh_realloc_array(big, 1, 100 << 20);
 	big[99 << 20] = 1;
 	free(big);
+	qsort(many, VH_ARRAY_SIZE(many), sizeof(*many), by_number);
 	vh_sleep_until_ns(vh_now_ns() + VH_NS_PER_MS);
 	if (pread(w->fd, text, 5, 0) != 5)
 		return;
@@ -316,14 +323,11 @@ static void run_dead(void *self VH_UNUSED, int wire VH_UNUSED)
 
 static void run_greedy(void *self VH_UNUSED, int wire)
 {
-	for (;;) {
-		char *more = malloc(16 << 20);
+	/* In pieces of the heap's, and in such as are mapped. */
+	for (size_t piece = 50000; wire >= 0; piece = piece < 1 << 24 ? 2 * piece : 50000) {
+		char *more = vh_alloc(piece);
 
-		if (!more)
-			abort();
-		memset(more, 1, 16 << 20);
-		if (wire < 0)
-			break;
+		more[0] = 1;
 	}
 }
 
