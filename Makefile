@@ -20,17 +20,23 @@ demo: setup-demo all
 check: setup-check
 	@scripts/check
 
-# How right vmhang is: every scenario five times, healthy VMs 500 times; hours. Writes docs/accuracy.md.
+# How right vmhang is: every scenario five times, healthy VMs 500 times; hours. Writes docs/accuracy.md. Before that,
+# what it reads of guests with all kernels that there are.
 nightly: setup-check all
+	@tests/live/inside.py $(BUILD)/vmhang $(BUILD)/tests/inside-truth --all
 	@lab/run --all --repeat 5 --healthy 500 --vmhang $(BUILD)/vmhang --keep $(BUILD)/wrong --write docs/accuracy.md
+
+# What parses guests' memory, against hostile memory: a million executions of each target at least; an hour.
+fuzz: setup-check
+	@scripts/fuzz
 
 install: all
 	@meson install -C $(BUILD) --quiet
 
 clean:
-	rm -rf $(BUILD) build-check build-clang
+	rm -rf $(BUILD) build-check build-clang build-fuzz
 
 setup-%:
 	@scripts/setup $*
 
-.PHONY: all demo check nightly install clean
+.PHONY: all demo check nightly fuzz install clean
