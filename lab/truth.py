@@ -22,6 +22,7 @@ MOUNTS = """export PATH=/bin; /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 tune() { echo "$2" >/proc/sys/$1; }
 tune kernel/kptr_restrict 0
+exec 3<>/dev/ttyS0 # open from now on: what is sent while a port is closed is lost
 """
 # What /proc and /sys show has no size, so that tar would leave it out: it is copied first. A second call replaces what
 # the first has told.
@@ -40,10 +41,10 @@ TELL = """tell() {
     cat /dev/kmsg >kmsg & reader=$!
     sleep 1; kill $reader
     tar c . | busybox dd of=/dev/vda bs=64k conv=fsync 2>/dev/null; cd /
-    echo lab: told >/dev/ttyS0
+    echo lab: told >&3
 }
 """
-UNTIL_GO = "read line </dev/ttyS0\n"
+UNTIL_GO = "read line <&3\n"
 IDLE = "while :; do sleep 1; done\n"
 
 
@@ -146,6 +147,12 @@ class Guest:
         self.until_said("lab: told", times)
         return Truth(self.vm.stage.tmp / DISK)
 
+    def let_it_wait(self):
+        """Of reads_disk(): from now on its disk serves a byte a second."""
+        self.until_said("lab: ready")
+        self.vm.qmp.ask("block_set_io_throttle", id="/machine/peripheral/slow/virtio-backend",
+                        bps=1, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
+
     def go(self):
         """Lets it go on from where its script waits for a line."""
         with socket.socket(socket.AF_UNIX) as says:
@@ -181,7 +188,7 @@ def start(stage, init, *extra, kernel=kernels.STOCK, append="", modules=(), smp=
 
 
 # Reads from a disk until one takes for ever; then tells.
-READS_UNTIL_IT_HANGS = """echo lab: ready >/dev/ttyS0; tune vm/drop_caches 4
+READS_UNTIL_IT_HANGS = """echo lab: ready >&3; tune vm/drop_caches 4
 dd() { tune vm/drop_caches 3; busybox dd if=/dev/vdb of=/dev/null bs=4k count=1 2>/dev/null; }
 while dd; do :; done &
 hangs() { grep -l '^State:.D' /proc/[0-9]*/status; }
@@ -189,24 +196,21 @@ until a=$(hangs); sleep 1; b=$(hangs); [ "$a" ] && [ "$a" = "$b" ]; do :; done
 """
 
 
-def waits_for_disk(stage, then=IDLE, **more):
-    """A guest with a task in state D, whatever its kernel: the disk that it reads from comes to serve a byte a second.
-    It tells of itself then."""
+def reads_disk(stage, then=IDLE, **more):
+    """A guest that will have a task in state D, whatever its kernel, once its disk serves next to nothing
+    (Guest.let_it_wait()); then it tells of itself."""
     disk = stage.tmp / "slow.img"
     with open(disk, "wb") as file:
         file.truncate(1 << 20)
-    guest = start(stage, READS_UNTIL_IT_HANGS + "tell\n" + then, "-drive", f"file={disk},format=raw,if=none,id=slow",
-                  "-device", "virtio-blk-pci,drive=slow,id=slow", **more)
-    guest.until_said("lab: ready")
-    guest.vm.qmp.ask("block_set_io_throttle", id="/machine/peripheral/slow/virtio-backend",
-                     bps=1, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
-    return guest
+    return start(stage, READS_UNTIL_IT_HANGS + "tell\n" + then, "-drive", f"file={disk},format=raw,if=none,id=slow",
+                 "-device", "virtio-blk-pci,drive=slow,id=slow", *more.pop("extra", ()), **more)
 
 
 def scenario_of(kernel):
     """For lab/start: such a guest, when it has told."""
     def play(stage):
-        guest = waits_for_disk(stage, kernel=kernel)
+        guest = reads_disk(stage, kernel=kernel)
+        guest.let_it_wait()
         guest.told()
         return guest.vm
     return Scenario(f"truth@{kernel}", f"Linux {kernel} has told the truth about itself",

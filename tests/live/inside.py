@@ -1,0 +1,447 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""inside.py VMHANG INSIDE-TRUTH [--all] [NAME...]: what vmhang reads of a guest's memory is what the guest says of
+itself.
+
+Linux guests tell the truth about themselves (lab/truth.py) and hang then, as they are told; symbols, types, log,
+tasks and their stacks must be equal, the stack of a CPU that spins must name the function in which it does. And
+looking must change nothing. --all: with all kernels of lab/kernels.py, too. Prints a table and, last, the counts.
+"""
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent.parent / "lab"), str(HERE)]
+
+import inside_compare as compare  # noqa: E402
+import inside_raw  # noqa: E402
+import process  # noqa: E402
+import truth  # noqa: E402
+from kernels import KERNELS  # noqa: E402
+from pool import interrupts_as_exceptions  # noqa: E402
+from qmp import QmpError  # noqa: E402
+from stage import LabError, Skip, Stage, have_kvm  # noqa: E402
+from store import newer_qemu  # noqa: E402
+from table import Table  # noqa: E402
+
+SECRETS = ("db_password=hunter2-Tr0ub4dor", "api.token=s3cr3t-0123456789", "rd.luks.key=correct-horse-battery")
+ALLOWED_WHILE_BOOTING = {"linux", "early-linux", "no-linux"}
+SCHEMA = "vmhang.inside/1"
+
+
+class Failure(Exception):
+    pass
+
+
+class Look:
+    """What one call of vmhang told."""
+
+    def __init__(self, vmhang, target, *arguments):
+        self.began = time.monotonic()
+        done = subprocess.run([vmhang, "inside", str(target), "--json", *map(str, arguments)], capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=60)
+        self.seconds, self.status = time.monotonic() - self.began, done.returncode
+        self.raw, self.errors = done.stdout, done.stderr.decode(errors="replace").strip()
+        try:
+            self.data = json.loads(done.stdout)
+        except ValueError as error:
+            raise Failure(f"no JSON, exit status {done.returncode}: {self.errors}") from error
+
+    def __getitem__(self, key):
+        return self.data[key]
+
+    def vcpu(self, index):
+        return next(row for row in self["vcpus"] if row["index"] == index)
+
+    def task(self, comm):
+        return next((row for row in self["tasks"] if row["comm"] == comm), None)
+
+
+class Rows:
+    """Rows of a table about one guest."""
+
+    def __init__(self, table, name):
+        self.table, self.name = table, name
+
+    def add(self, what, problems, got="as it says of itself"):
+        self.table.row("failed" if problems else "passed", f"{self.name}: {what}", "", "" if problems else got, None,
+                       problems)
+
+    def check(self, what, function, *arguments):
+        """A row of what function(*arguments) finds: problems, or (problems, what it got)."""
+        try:
+            found = function(*arguments)
+        except (Failure, QmpError, KeyError, TypeError, ValueError, StopIteration, OSError,
+                subprocess.TimeoutExpired) as error:
+            found = [f"{type(error).__name__}: {error}"]
+        problems, got = found if isinstance(found, tuple) else (found, "as it says of itself")
+        self.add(what, problems, got)
+
+
+class Run:
+    def __init__(self, vmhang, program, table):
+        self.vmhang, self.program, self.table = os.path.abspath(vmhang), os.path.abspath(program), table
+
+    def look(self, target, *arguments):
+        return Look(self.vmhang, getattr(target, "pid", target), *arguments)
+
+
+def is_linux(look, method="registers"):
+    problems = [] if look["outcome"] == "linux" else [f"outcome is {look['outcome']}: {look['why']}"]
+    if look["method"] != method:
+        problems.append(f"found by {look['method']}, not by {method}")
+    return problems + ([f"exit status {look.status}"] if look.status else []) + \
+        ([f"on standard error: {look.errors}"] if look.errors else [])
+
+
+def compare_all(run, rows, guest, told, least_stacks=1):
+    """A row for each thing that the guest has told. Returns the look."""
+    began = time.monotonic()
+    try:
+        look = run.look(guest)
+    except Failure as why:
+        return rows.add("looked at", [str(why)])
+    rows.add("looked at", is_linux(look), f"{look['took_ns'] / 1e6:.0f} ms, {look['bytes'] / 1e6:.1f} MB read"
+             + "".join(f"; {note}" for note in look["notes"]))
+    rows.check("symbols", lambda: compare.symbols(told, inside_raw.symbols(run.program, guest.vm)[0]))
+    if told.btf:
+        rows.check("types", lambda: compare.types(told, inside_raw.btf(run.program, guest.vm)))
+    rows.check("log", compare.log, told, look)
+    rows.check("kernel", compare.kernel, told, look, SECRETS)
+    rows.check("uptime", compare.uptime, told, look, time.monotonic() - began + 30)
+    rows.check("modules", compare.modules, told, look)
+    rows.check("tasks", compare.tasks, told, look)
+    rows.check("stacks", compare.stacks, told, look, least_stacks)
+    return look
+
+
+def no_secrets(look, *files):
+    """None of them in what is told, and in files."""
+    problems = []
+    for secret in (secret.partition("=")[2].encode() for secret in SECRETS):
+        if secret in look.raw:
+            problems.append(f"{secret.decode()} is told")
+        problems += [f"{secret.decode()} is in {path.name}" for path in files if secret in path.read_bytes()]
+    return problems
+
+
+def saved(run, stage, guest):
+    """What was saved tells the same again."""
+    case = stage.tmp / "inside.vmhang"
+    live = run.look(guest, "--save", case)
+    again = run.look(case)
+    problems = [f"saved case: {key} differs: {str(live[key])[:120]} / {str(again.data.get(key))[:120]}"
+                for key in live.data if key not in ("took_ns", "steps") and live[key] != again.data.get(key)]
+    unpacked = subprocess.run(["tar", "-xf", case, "-C", stage.tmp, "--one-top-level=unpacked"], capture_output=True)
+    files = [path for path in (stage.tmp / "unpacked").rglob("*") if path.is_file()]
+    if unpacked.returncode or not files:
+        problems.append(f"the case cannot be unpacked: {unpacked.stderr.decode(errors='replace')}")
+    return problems + no_secrets(live, case, *files), f"the same of {case.stat().st_size >> 10} KiB"
+
+
+def stopped(run, guest, told):
+    """QEMU is stopped: no monitor answers, and memory alone must tell."""
+    os.kill(guest.pid, signal.SIGSTOP)
+    try:
+        guest.vm.until_state("T")
+        look = run.look(guest)
+        problems = is_linux(look, "scan") + compare.log(told, look) + compare.tasks(told, look) + \
+            compare.stacks(told, look)
+    finally:
+        os.kill(guest.pid, signal.SIGCONT)
+    return problems, f"{look['took_ns'] / 1e6:.0f} ms, {look['bytes'] / 1e6:.0f} MB read"
+
+
+def looks_while_it_boots(run, rows, guest):
+    """Whenever one looks, it is told what there is."""
+    seen = []
+
+    def told():
+        look = run.look(guest)
+        seen.append(look["outcome"])
+        if look["outcome"] not in ALLOWED_WHILE_BOOTING:
+            raise Failure(f"outcome {look['outcome']}: {look['why']}")
+        return "lab: ready" in process.read(guest.log)
+    try:
+        guest.vm.stage.until("it has booted", told, 120, 0.1)
+        counts = ", ".join(f"{seen.count(name)} {name}" for name in dict.fromkeys(seen))
+        rows.add("while it boots", [] if "linux" in seen else [f"only {counts}"], counts)
+    except Failure as why:
+        rows.add("while it boots", [str(why)])
+
+
+def deadlock(run, guest, told):
+    """Two tasks that wait for each other's mutex: what for, and who has it."""
+    look = run.look(guest)
+    one, other = look.task("trouble-a"), look.task("trouble-b")
+    if not one or not other:
+        return ["trouble-a and trouble-b are not there"]
+    problems = compare.stacks(told, look, 3) + compare.modules(told, look) + compare.kernel(told, look, SECRETS)
+    for task, holder, lock in ((one, other, "second"), (other, one, "first")):
+        found = task["lock"]
+        if found["kind"] != "mutex" or found["holder_pid"] != holder["pid"] or \
+                found["holder_comm"] != holder["comm"] or lock not in (found["symbol"] or ""):
+            problems.append(f"{task['comm']} waits for {found}, not for {lock} that {holder['comm']} "
+                            f"({holder['pid']}) has")
+        if task["state"] != "D" or not task["waited_ns"]:
+            problems.append(f"{task['comm']} is in state {task['state']}, has waited {task['waited_ns']} ns")
+    return problems, "each waits for the other's"
+
+
+def spins(run, guest, index, comm, wanted, irqs_on=False, lock=None):
+    """A vCPU that spins in the kernel for good."""
+    look = run.look(guest)
+    vcpu = look.vcpu(index)
+    problems = compare.has(vcpu["stack"], *wanted)
+    expected = {"cpl": 0, "irqs_on": irqs_on, "halted": False, "comm": comm, "steady": vcpu["samples"]}
+    problems += [f"vCPU {index}: {key} is {vcpu[key]}, not {value}"
+                 for key, value in expected.items() if vcpu[key] != value]
+    if lock and (vcpu["lock"]["kind"] != "spinlock" or lock not in (vcpu["lock"]["symbol"] or "")):
+        problems.append(f"vCPU {index} waits for {vcpu['lock']}, not for the spin lock {lock}")
+    return problems, " < ".join(compare.names(vcpu["stack"])[:4])
+
+
+def stock(run):
+    """The lab's own kernel, with all that a module of ours can do to it."""
+    rows = Rows(run.table, "6.1")
+    then = truth.UNTIL_GO + truth.trouble("deadlock", 0) + "sleep 2; tell\n" + truth.UNTIL_GO + \
+        truth.trouble("lock-irqs-off", 1) + truth.IDLE
+    with Stage("inside") as stage:
+        guest = truth.reads_disk(stage, then, append=" ".join(SECRETS))
+        looks_while_it_boots(run, rows, guest)
+        guest.let_it_wait()
+        told = guest.told()
+        compare_all(run, rows, guest, told)
+        rows.check("no secrets", lambda: no_secrets(run.look(guest)))
+        rows.check("saved", saved, run, stage, guest)
+        rows.check("QEMU stopped", stopped, run, guest, told)
+        guest.go()
+        rows.check("deadlock", deadlock, run, guest, guest.told(2))
+        guest.go()
+        guest.vm.until_runs(1)
+        rows.check("spin lock", spins, run, guest, 1, "trouble-a",
+                   ("native_queued_spin_lock_slowpath", "make_lock_irqs_off [trouble]", "kthread"), False, "lock")
+
+
+def memfd_bytes(pid):
+    """What the host has given to the guest's memory, of a memory-backend-memfd."""
+    links = ((number, os.readlink(f"/proc/{pid}/fd/{number}")) for number in os.listdir(f"/proc/{pid}/fd"))
+    return sum(os.stat(f"/proc/{pid}/fd/{number}").st_blocks * 512 for number, link in links if "memfd:" in link)
+
+
+def nothing_grows(run, guest):
+    """Absent pages of a shared memory would come into being if they were read. The guest stands meanwhile."""
+    problems = []
+    guest.vm.qmp.ask("stop")
+    before = memfd_bytes(guest.pid)
+    looks = [run.look(guest)]
+    os.kill(guest.pid, signal.SIGSTOP)
+    try:
+        guest.vm.until_state("T")
+        looks.append(run.look(guest))
+    finally:
+        os.kill(guest.pid, signal.SIGCONT)
+    grown = memfd_bytes(guest.pid) - before
+    guest.vm.qmp.ask("cont")
+    if grown or not before:
+        problems.append(f"the guest's memory took {before} bytes of the host's, and {grown} more when it was looked at")
+    return problems + is_linux(looks[0]) + is_linux(looks[1], "scan"), f"{before >> 20} MiB stay so"
+
+
+COUNTS = """(i=0; while :; do i=$((i+1)); case $i in *00000) echo lab: round >&3;; esac; done) &
+"""
+
+
+def rounds_per_second(guest, seconds=2.0):
+    before, began = process.read(guest.log).count("lab: round"), time.monotonic()
+    time.sleep(seconds)
+    return (process.read(guest.log).count("lab: round") - before) / (time.monotonic() - began)
+
+
+def undisturbed(run, guest):
+    """The guest counts on while it is looked at again and again, and is never stopped."""
+    guest.vm.qmp.status()
+    guest.vm.qmp.events.clear()
+    alone = rounds_per_second(guest)
+    looking = subprocess.Popen(["sh", "-c", 'while "$0" inside "$1" --json >/dev/null; do :; done', run.vmhang,
+                                str(guest.pid)], stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        beside = rounds_per_second(guest)
+    finally:
+        os.killpg(looking.pid, signal.SIGKILL)
+        looking.wait()
+    guest.vm.qmp.status()
+    problems = [f"the guest had an event {event}" for event in guest.vm.qmp.events if event in ("STOP", "RESUME")]
+    if beside < 0.5 * alone or not alone:  # on a host whose CPUs are all taken; bench/inside.py measures
+        problems.append(f"{beside:.1f} rounds a second, {alone:.1f} when nobody looks")
+    return problems, f"{beside:.0f} rounds a second, {alone:.0f} when nobody looks"
+
+
+def program_runs(run, guest):
+    """The program that keeps a vCPU busy in user space, by its name and mapping."""
+    for _ in range(20):
+        look = run.look(guest)
+        for vcpu in look["vcpus"]:
+            if vcpu["cpl"] == 3:
+                problems = [] if vcpu["comm"] == "init" else [f"it runs {vcpu['comm']!r}, not init"]
+                if not (vcpu["mapping"] or "").endswith("busybox"):
+                    problems.append(f"what is mapped there is {vcpu['mapping']}, not busybox")
+                return problems, f"{vcpu['comm']}, {vcpu['mapping']}"
+    return ["in 20 looks no vCPU was met in user space"]
+
+
+def large(run):
+    """A kernel built for guests: q35, above 4 GiB, page tables of five levels, and two sets of them (PTI)."""
+    rows = Rows(run.table, "6.1-cloud")
+    with Stage("inside-large") as stage:
+        guest = truth.reads_disk(
+            stage, COUNTS + truth.IDLE, kernel="6.1-cloud", machine="q35,memory-backend=ram", memory="5G",
+            append="pti=on " + " ".join(SECRETS),
+            extra=["-cpu", "max,la57=on", "-object", "memory-backend-memfd,id=ram,size=5G,share=on"])
+        guest.let_it_wait()
+        told = guest.told()
+        guest.until_said("lab: round")
+        look = compare_all(run, rows, guest, told)
+        if look:
+            rows.add("five levels", [] if look["kernel"]["levels"] == 5 else [f"{look['kernel']['levels']} levels"])
+        rows.check("a program", program_runs, run, guest)
+        rows.check("undisturbed", undisturbed, run, guest)
+        rows.check("nothing grows", nothing_grows, run, guest)
+
+
+def panicked(run, guest):
+    look = run.look(guest)
+    problems = [] if look["kernel"]["panic_cpu"] is not None else ["no CPU panicked"]
+    if not problems:
+        problems += compare.has(look.vcpu(look["kernel"]["panic_cpu"])["stack"], "panic", "sysrq_handle_crash",
+                                "write_sysrq_trigger", "vfs_write")
+    if not any("Kernel panic - not syncing: sysrq triggered crash" in row["text"] for row in look["dmesg"]):
+        problems.append("the log does not tell of the panic")
+    return problems, "in sysrq_handle_crash"
+
+
+def newer(run):
+    """A newer kernel on a newer QEMU; it panics at last, and no console tells."""
+    rows = Rows(run.table, "6.12, newer QEMU")
+    with Stage("inside-newer", qemu=newer_qemu()) as stage:
+        guest = truth.reads_disk(stage, truth.UNTIL_GO + "echo c >/proc/sysrq-trigger\n", kernel="6.12",
+                                 append=" ".join(SECRETS))
+        guest.let_it_wait()
+        compare_all(run, rows, guest, guest.told())
+        guest.go()
+        guest.vm.until_runs(0, 1)
+        rows.check("panic", panicked, run, guest)
+
+
+def matrix_of(kernel):
+    def play(run):
+        rows = Rows(run.table, kernel)
+        with Stage("inside-kernel") as stage:
+            guest = truth.reads_disk(stage, truth.UNTIL_GO + "echo c >/proc/sysrq-trigger\n", kernel=kernel,
+                                     append=" ".join(SECRETS))
+            guest.let_it_wait()
+            told = guest.told()
+            compare_all(run, rows, guest, told)
+            rows.check("saved", saved, run, stage, guest)
+            rows.check("QEMU stopped", stopped, run, guest, told)
+            guest.go()
+            guest.vm.until_runs(0, 1)
+            rows.check("panic", panicked, run, guest)
+    return play
+
+
+# What lab/guests/long-mode.S maps.
+MAPPED = [("0xffffffff80000000", 4096, "r-x-"), ("0xffffffff80001000", 4096, "rw--"),
+          ("0xffffffff80003000", 4096, "r---"), ("0xffffffff80200000", 2 << 20, "r---")]
+PAGES = {0xFFFFFFFF80000000: (0x10000, 4096, "r-x-"), 0xFFFFFFFF80001008: (0x11008, 4096, "rw--"),
+         0xFFFFFFFF80003000: (0x12000, 4096, "r---"), 0xFFFFFFFF80212000: (0x12000, 2 << 20, "r---"),
+         0xFFFFFFFF80002000: None, 0xFFFFFFFF80400000: None, 0x12000: (0x12000, 2 << 20, "rwx-"), 0x200000: None}
+HELD = {"rax": "0x1122334455667788", "rcx": "0x99aabbccddeeff00", "rdx": "0x12345678", "r8": "0xfedcba9876543210",
+        "r15": "0xfffffffffffffffe", "cpl": 0, "irqs_on": False, "mode": "long mode, 64-bit"}
+LOOP = ("ffffffff80000026: inc qword ptr [0xffffffff80001000]", "ffffffff8000002e: pause",
+        "ffffffff80000030: jmp 0xffffffff80000026")
+CONSTANTS = "8877665544332211" "00ffeeddccbbaa99"
+
+
+def walked(run, vm):
+    found = inside_raw.walk(run.program, vm, *PAGES)
+    problems = [f"{key} is {found[key]}, not {value}" for key, value in HELD.items() if found[key] != value]
+    ranges = [(row["gva"], row["bytes"], row["rights"]) for row in found["ranges"]]
+    if ranges != MAPPED:
+        problems.append(f"mapped is {ranges}, not {MAPPED}")
+    for (gva, expected), row in zip(PAGES.items(), found["addresses"]):
+        got = None if row["error"] else (int(row["gpa"], 16), row["page_bytes"], row["rights"])
+        if got != expected:
+            problems.append(f"{gva:#x} is {got}, not {expected}")
+        said = vm.qmp.human(f"gva2gpa {gva:#x}").strip()
+        if said != (f"gpa: {row['gpa']}" if expected else "Unmapped"):
+            problems.append(f"{gva:#x} is {row.get('gpa')}, the monitor says {said}")
+        if expected and expected[0] == 0x12000 and row["data"] != CONSTANTS:
+            problems.append(f"at {gva:#x} lie {row['data']}")
+    return problems, "as it was written and as the monitor says"
+
+
+def disassembled(run, vm):
+    """vmhang diagnose shows the loop's instructions."""
+    done = subprocess.run([run.vmhang, "diagnose", str(vm.pid), "--json", "--window", "300ms"], capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    code = json.loads(done.stdout)["vcpus"][0]["code"]
+    if code["disassembly"] is None:
+        raise Skip("no disassembler here")
+    here = next((line[2:] for line in code["disassembly"] if line.startswith(">")), None)
+    return [] if here in LOOP else [f"it is at {here!r}, not in {LOOP}"], here
+
+
+def long_mode(accel):
+    def play(run):
+        if accel == "kvm" and not have_kvm():
+            raise Skip("no access to /dev/kvm")
+        rows = Rows(run.table, f"long mode, {accel}")
+        with Stage("inside-long-mode", accel) as stage:
+            vm = stage.qemu(rom="long-mode")
+            vm.until_runs()
+            rows.check("registers, pages, data", walked, run, vm)
+            rows.check("code", disassembled, run, vm)
+            look = run.look(vm)
+            rows.add("no Linux", [] if look["outcome"] == "no-linux" and look["why"] else
+                     [f"outcome is {look['outcome']}: {look['why']}"], look["why"])
+    return play
+
+
+QUICK = {"stock": stock, "large": large, "newer": newer, "long-mode-kvm": long_mode("kvm"),
+         "long-mode-tcg": long_mode("tcg")}
+PLAYS = {**QUICK, **{f"kernel-{name}": matrix_of(name) for name in KERNELS}}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("vmhang")
+    parser.add_argument("program", metavar="INSIDE-TRUTH", help="build/tests/inside-truth")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PLAYS))
+    parser.add_argument("--all", action="store_true", help="with all kernels, too")
+    given = parser.parse_args()
+    for name in given.names:
+        if name not in PLAYS:
+            parser.error(f"no {name}: {', '.join(PLAYS)}")
+    interrupts_as_exceptions()
+    run = Run(given.vmhang, given.program, Table())
+    for name in given.names or (PLAYS if given.all else QUICK):
+        began = time.monotonic()
+        try:
+            PLAYS[name](run)
+        except Skip as why:
+            run.table.row("skipped", name, "", str(why))
+        except (LabError, QmpError, Failure) as why:
+            run.table.row("failed", name, "", "it was not played to its end", None, [str(why)])
+        print(f"     {name}: {time.monotonic() - began:.0f} s", flush=True)
+    return run.table.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
