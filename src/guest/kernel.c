@@ -5,11 +5,12 @@
 #include <errno.h>
 
 #include "guest/modules.h"
+#include "guest/unwind.h"
 
 void vh_kernel_close(struct vh_kernel *k)
 {
-	if (k->modules)
-		vh_modules_free(k->modules);
+	vh_unwinder_free(k->unwinder);
+	vh_modules_free(k->modules);
 	vh_layout_free(k->layout);
 	vh_guest_btf_free(k->btf);
 	vh_vmcoreinfo_free(k->note);

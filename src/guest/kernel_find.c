@@ -8,6 +8,7 @@
 
 #include "guest/kernel_search.h"
 #include "guest/modules.h"
+#include "guest/unwind.h"
 
 #define PAGING    (UINT64_C(1) << 31) /* CR0.PG */
 #define LONG_MODE (UINT64_C(1) << 10) /* EFER.LMA */
@@ -406,6 +407,7 @@ static void take_rest(struct vh_kernel_search *s)
 		step = vh_step_begin(s->m);
 		k->modules = vh_modules_read(k, in);
 		vh_step_end(in, "modules", s->m, step);
+		k->unwinder = vh_unwinder_new(k, in);
 	}
 	in->method = k->method;
 	in->outcome = VH_INSIDE_LINUX;

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "guest/unwind_parts.h"
+
+#define MAX_GUESSES 24u
+
+struct vh_unwinder *vh_unwinder_new(struct vh_kernel *k, struct vh_inside *in)
+{
+	struct vh_unwinder *u = vh_alloc(sizeof(*u));
+
+	vh_orc_setup(u, k, in);
+	if (u->kernel.n)
+		u->pages = vh_alloc(VH_ORC_SLOTS * sizeof(*u->pages));
+	return u;
+}
+
+void vh_unwinder_free(struct vh_unwinder *u)
+{
+	if (u)
+		free(u->pages);
+	free(u);
+}
+
+bool vh_unwinder_has_orc(const struct vh_unwinder *u)
+{
+	return u->kernel.n;
+}
+
+static void name(struct vh_kernel *k, struct vh_frame *f)
+{
+	/* What a return address is behind of: the call may be its function's last instruction. */
+	bool behind = f->kind == VH_FRAME_CALL || f->kind == VH_FRAME_GUESS;
+
+	if (f->kind == VH_FRAME_USER)
+		return;
+	vh_kernel_name(k, f->ip - behind, f);
+	if (f->symbol)
+		f->offset += behind;
+}
+
+static enum vh_unwound step(struct vh_walk *w)
+{
+	enum vh_unwound s = VH_STEP_UNKNOWN;
+
+	if (vh_unwinder_has_orc(w->k->unwinder))
+		s = vh_step_orc(w);
+	/* Code that was made at run time, as BPF's, keeps frame pointers. */
+	if (s == VH_STEP_UNKNOWN)
+		s = vh_step_frame_pointer(w);
+	if (s != VH_STEP_NEXT || w->kind == VH_FRAME_USER)
+		return s;
+	/* The registers of a kernel thread's begin are zeroes. */
+	if (!w->ip)
+		return w->kind == VH_FRAME_INTERRUPT || !w->bp ? VH_STEP_END : s;
+	return s;
+}
+
+static bool was_there(const struct vh_backtrace *b, const struct vh_walk *w)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (b->frames[i].ip == w->ip && b->frames[i].sp == w->sp)
+			return true;
+	return false;
+}
+
+static void add(struct vh_kernel *k, struct vh_backtrace *b, struct vh_frame f)
+{
+	name(k, &f);
+	b->frames[b->n++] = f;
+}
+
+/* Goes on by looking at what is left on the stack. */
+static void guess(struct vh_walk *w, struct vh_backtrace *b)
+{
+	struct vh_frame found[MAX_GUESSES];
+	size_t n = vh_stack_scan(w, found, VH_MIN(MAX_GUESSES, VH_INSIDE_MAX_FRAMES - b->n));
+
+	for (size_t i = 0; i < n; i++)
+		add(w->k, b, found[i]);
+}
+
+static void walk(struct vh_walk *w, struct vh_backtrace *b)
+{
+	enum vh_unwound s = VH_STEP_NEXT;
+	struct vh_walk before;
+
+	while (b->n < VH_INSIDE_MAX_FRAMES && w->kind != VH_FRAME_USER) {
+		before = *w;
+		s = step(w);
+		if (s != VH_STEP_NEXT)
+			break;
+		if (was_there(b, w)) {
+			s = vh_step_broken(w, "the stack leads back into itself");
+			break;
+		}
+		if (w->ip && w->kind != VH_FRAME_USER && !vh_kernel_is_text(w->k, w->ip) &&
+			w->kind != VH_FRAME_INTERRUPT) {
+			s = vh_step_broken(w, "its caller, %#llx, is no code of the kernel",
+				(unsigned long long)w->ip);
+			before.end = w->end;
+			*w = before;
+			break;
+		}
+		add(w->k, b, (struct vh_frame){.kind = w->kind, .ip = w->ip, .sp = w->sp});
+	}
+	if (s == VH_STEP_BROKEN)
+		guess(w, b);
+	else if (s == VH_STEP_NEXT && w->kind != VH_FRAME_USER)
+		vh_step_broken(w, "it is longer than %u frames", VH_INSIDE_MAX_FRAMES);
+}
+
+/* A task that has not run yet returns to the begin of a function, not to behind a call. */
+static bool never_ran(struct vh_kernel *k, uint64_t ip)
+{
+	struct vh_frame f = {0};
+
+	vh_kernel_name(k, ip, &f);
+	bool begin = f.symbol && !f.offset;
+
+	free(f.symbol);
+	free(f.module);
+	return begin;
+}
+
+void vh_unwind(struct vh_kernel *k, const struct vh_unwind_from *from, struct vh_backtrace *out)
+{
+	const struct vh_registers *all = from->all;
+	struct vh_walk w = {
+		.k = k,
+		.s = from->space ? from->space : k->space,
+		.ip = from->ip,
+		.sp = from->sp,
+		.bp = from->bp,
+		.exact = all || never_ran(k, from->ip),
+		.kind = all && all->cpl == 3 ? VH_FRAME_USER : VH_FRAME_TOP,
+	};
+
+	if (all) {
+		w.has_registers = true;
+		w.ax = all->rax;
+		w.dx = all->rdx;
+		w.di = all->rdi;
+		w.r10 = all->r[2];
+		w.r13 = all->r[5];
+	}
+	*out = (struct vh_backtrace){
+		.frames = vh_alloc(VH_INSIDE_MAX_FRAMES * sizeof(*out->frames))};
+	add(k, out, (struct vh_frame){.kind = w.kind, .ip = w.ip, .sp = w.sp});
+	walk(&w, out);
+	out->end = w.end;
+}
