@@ -79,7 +79,7 @@ static void forget(struct vh_kernel_search *s, char *why)
 	vh_kernel_close(s->k);
 }
 
-static bool has_symbols(struct vh_kernel_search *s, const struct vh_str *expected)
+static bool has_symbols(struct vh_kernel_search *s)
 {
 	char banner[VH_GUEST_PAGE];
 	struct vh_str release;
@@ -96,16 +96,13 @@ static bool has_symbols(struct vh_kernel_search *s, const struct vh_str *expecte
 				    "where it says"));
 		return false;
 	}
-	if (expected && (release.n != expected->n || memcmp(release.s, expected->s, release.n))) {
-		forget(s, vh_strdup("a note of a kernel that is no longer there was found"));
-		return false;
-	}
+	free(s->release);
+	s->release = vh_str_dup(release);
 	take_version(s->k, release);
 	return true;
 }
 
-bool vh_kernel_try(
-	struct vh_kernel_search *s, const struct vh_root *root, const struct vh_str *expected)
+bool vh_kernel_try(struct vh_kernel_search *s, const struct vh_root *root)
 {
 	struct vh_kernel *k = s->k;
 	uint64_t low, high, entry;
@@ -130,7 +127,7 @@ bool vh_kernel_try(
 	}
 	s->early_image |= is_early_image(k->ranges, k->n_ranges);
 	s->searches++;
-	return has_symbols(s, expected);
+	return has_symbols(s);
 }
 
 /* --- By registers --------------------------------------------------------------------------------
@@ -147,11 +144,11 @@ static bool try_cpu(struct vh_kernel_search *s, const struct vh_cpu *c)
 		return false;
 	if (r->cr3 & USER_TABLES) {
 		root = vh_root_of_x86(r->cr3 & ~USER_TABLES, r->cr4);
-		if (vh_kernel_try(s, &root, NULL))
+		if (vh_kernel_try(s, &root))
 			return true;
 	}
 	root = vh_root_of_x86(r->cr3, r->cr4);
-	return vh_kernel_try(s, &root, NULL);
+	return vh_kernel_try(s, &root);
 }
 
 /* True where a vCPU runs with tables that lack the kernel's data, and those before them have it. */
@@ -236,24 +233,70 @@ bool vh_kernel_root_of_note(const struct vh_vmcoreinfo *note, struct vh_root *ro
 	return true;
 }
 
+/* Notes that led to a kernel of another release: an earlier boot left them, and without KASLR they
+ * lead to the same place as the right one. */
+struct stale {
+	struct vh_kernel_search *s;
+	char *release[MAX_NOTES];
+	vh_gpa root[MAX_NOTES];
+	size_t n;
+};
+
+static bool is_stale(const struct stale *old, vh_gpa root, const char *release)
+{
+	for (size_t i = 0; i < old->n; i++)
+		if (old->root[i].a == root.a && vh_streq(old->release[i], release))
+			return true;
+	return false;
+}
+
+/* True where a note leads to a kernel of the release that it tells. */
+static bool try_note(struct stale *old, const struct vh_vmcoreinfo *note)
+{
+	struct vh_kernel_search *s = old->s;
+	struct vh_root root;
+	struct vh_str told;
+	char *release;
+
+	if (!vh_kernel_root_of_note(note, &root) || !vh_vmcoreinfo_string(note, "OSRELEASE", &told))
+		return false;
+	release = vh_str_dup(told);
+	if (is_stale(old, root.table, release) || !vh_kernel_try(s, &root)) {
+		free(release);
+		return false;
+	}
+	if (vh_streq(release, s->release)) {
+		free(release);
+		return true;
+	}
+	forget(s, vh_strdup("a note of a kernel that is no longer there was found"));
+	s->n_roots--; /* another note may lead there rightly */
+	old->root[old->n] = root.table;
+	old->release[old->n++] = release;
+	return false;
+}
+
 static bool by_scan(struct vh_kernel_search *s)
 {
+	struct stale old = {.s = s};
 	struct vh_vmcoreinfo *note;
+	bool found = false;
 	vh_gpa at = {0};
 
-	for (unsigned i = 0; i < MAX_NOTES && (note = vh_vmcoreinfo_scan(s->m, &at)); i++) {
-		struct vh_root root;
-		struct vh_str release;
-
-		if (vh_vmcoreinfo_string(note, "OSRELEASE", &release) &&
-			vh_kernel_root_of_note(note, &root) && vh_kernel_try(s, &root, &release)) {
+	for (unsigned i = 0; i < MAX_NOTES && !found; i++) {
+		note = vh_vmcoreinfo_scan(s->m, &at);
+		if (!note)
+			break;
+		found = try_note(&old, note);
+		if (found)
 			s->k->note = note;
-			s->k->method = VH_INSIDE_BY_SCAN;
-			return true;
-		}
-		vh_vmcoreinfo_free(note);
+		else
+			vh_vmcoreinfo_free(note);
 	}
-	return false;
+	s->k->method = found ? VH_INSIDE_BY_SCAN : VH_INSIDE_BY_REGISTERS;
+	for (size_t i = 0; i < old.n; i++)
+		free(old.release[i]);
+	return found;
 }
 
 /* Registers that tell that no kernel runs are believed: what a search of memory finds then is what
@@ -436,6 +479,7 @@ bool vh_kernel_find(struct vh_memory *m, const struct vh_cpu *cpus, size_t n,
 	} else {
 		vh_kernel_why_not(&s, cpus, n);
 	}
+	free(s.release);
 	free(s.why);
 	return found;
 }

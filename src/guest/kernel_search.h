@@ -8,7 +8,7 @@
 
 /* Page tables that are tried; how many of them may be searched for symbols. */
 #define VH_KERNEL_ROOTS    64u
-#define VH_KERNEL_SEARCHES 4u
+#define VH_KERNEL_SEARCHES 6u
 
 struct vh_kernel_search {
 	struct vh_memory *m;
@@ -23,13 +23,12 @@ struct vh_kernel_search {
 	int error;           /* of the last of these */
 	vh_gpa bad_root;
 	bool early_image; /* an image all of which is writable and executable */
+	char *release;    /* of the one that was found */
 	char *why;        /* of the last one that was searched; NULL: nothing was mapped */
 };
 
-/* Where one page table leads to a kernel: takes it, and true. expected: the release it must be;
- * NULL any. */
-bool vh_kernel_try(
-	struct vh_kernel_search *s, const struct vh_root *root, const struct vh_str *expected);
+/* Where one page table leads to a kernel: takes it, and true. */
+bool vh_kernel_try(struct vh_kernel_search *s, const struct vh_root *root);
 /* The root of swapper's tables, by a note. */
 bool vh_kernel_root_of_note(const struct vh_vmcoreinfo *note, struct vh_root *root);
 /* Outcome, stage and why, where no kernel was found. */

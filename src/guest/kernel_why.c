@@ -88,7 +88,7 @@ void vh_kernel_why_not(const struct vh_kernel_search *s, const struct vh_cpu *cp
 		in->outcome = VH_INSIDE_EARLY_LINUX;
 		in->why = vh_asprintf("a kernel that has hardly begun: %s",
 			s->why ? s->why : "its symbols were not found");
-	} else if (!boot && !s->n_roots) {
+	} else if (!boot && !s->n_roots && !s->why) {
 		in->why = vh_strdup(
 			s->options->no_scan
 				? "no registers are known, and memory was not searched"
