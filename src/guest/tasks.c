@@ -8,7 +8,6 @@
 
 /* Of the stacks that may be read in all, so many are of tasks in state D: holders of the locks that
  * these wait for must have a place. */
-#pragma weak vh_unwind /* until it is there */
 #define MAX_D        160u
 #define MAX_RUNNABLE 32u
 #define MAX_LAST     16u /* user processes that ran last */
@@ -118,8 +117,7 @@ static void read_stack(
 		struct vh_task_stack s = {row, row->sp, bytes, n, &task->stack};
 
 		from.sp = row->sp + form.bytes;
-		if (vh_unwind)
-			vh_unwind(k, &from, &task->stack);
+		vh_unwind(k, &from, &task->stack);
 		if (!vh_space_read(k->space, row->sp, bytes, n))
 			vh_task_wait(t, &s, &task->lock);
 	}

@@ -320,12 +320,8 @@ static char *per_cpu_name(const struct vh_kernel *k, uint64_t gva)
 char *vh_task_lock_name(const struct vh_kernel *k, uint64_t gva)
 {
 	struct vh_frame f = {0};
-	bool in_image = k->n_ranges && gva >= k->ranges[0].gva &&
-			gva - k->ranges[0].gva < VH_KERNEL_HIGH - VH_KERNEL_LOW;
 	char *name = NULL;
 
-	if (!in_image)
-		return per_cpu_name(k, gva);
 	vh_kernel_name(k, gva, &f);
 	if (f.symbol) {
 		vh_auto_free char *at =
@@ -336,5 +332,5 @@ char *vh_task_lock_name(const struct vh_kernel *k, uint64_t gva)
 	}
 	free(f.symbol);
 	free(f.module);
-	return name;
+	return name ? name : per_cpu_name(k, gva);
 }
