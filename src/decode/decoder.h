@@ -84,8 +84,10 @@ void vh_jobs_free(struct vh_model *m);
 void vh_decode_process(struct vh_decoder *d);
 void vh_decode_host(struct vh_decoder *d);
 void vh_decode_host_load(struct vh_decoder *d); /* after threads and host */
+void vh_decode_inside(struct vh_decoder *d);
 void vh_decode_logs(struct vh_decoder *d);
 void vh_decode_screen(struct vh_decoder *d);       /* after logs: adds hits */
+void vh_decode_inside_log(struct vh_decoder *d);   /* after logs and screen: adds and drops hits */
 void vh_decode_guest_kernel(struct vh_decoder *d); /* after logs and screen */
 void vh_guest_kernel_free(struct vh_guest_kernel *k);
 void vh_decode_serial_full(struct vh_decoder *d); /* after monitor and vcpus */

@@ -421,10 +421,18 @@ static void read_text(struct vh_guest_kernel *k, struct vh_str text, double age_
 			k->list[i].age_s = age_s + (newest - k->list[i].stamp_s);
 }
 
-/* The serial console tells more than the screen, and when. Of several the one with most. */
+/* Its own log in memory tells all of it, and of no other kernel; the serial console more than the
+ * screen, and when. Of several the one with most. */
 void vh_decode_guest_kernel(struct vh_decoder *d)
 {
 	struct vh_model *m = d->m;
+
+	if (m->dmesg.text)
+		read_text(&m->guest_kernel, vh_str(m->dmesg.text),
+			m->dmesg.age_ns < 0 ? NAN : (double)m->dmesg.age_ns / 1e9,
+			m->inside_evidence);
+	if (m->guest_kernel.n || (m->dmesg.text && m->dmesg.is_whole))
+		return;
 
 	for (size_t i = 0; i < m->n_logs; i++) {
 		const struct vh_log_view *v = &m->logs[i];

@@ -135,17 +135,12 @@ static struct vh_str last_life(struct vh_str text, enum vh_log_kind kind, size_t
 	return text;
 }
 
-void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, size_t evidence)
+/* lines: how many are left, which tells a prompt that waits. */
+static void scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, size_t evidence,
+	size_t lines)
 {
 	struct vh_str line;
-	size_t lines = SIZE_MAX, unused;
 
-	if (text.n > MAX_SCANNED)
-		text = (struct vh_str){text.s + text.n - MAX_SCANNED, MAX_SCANNED};
-	if (kind == VH_LOG_SERIAL)
-		text = last_life(text, kind, &lines);
-	else if (kind == VH_LOG_QEMU)
-		text = last_life(text, kind, &unused);
 	while (vh_next_line(&text, &line)) {
 		if (!vh_str_trim(line).n)
 			continue;
@@ -158,6 +153,25 @@ void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, 
 				break;
 			}
 	}
+}
+
+void vh_log_scan(struct vh_model *m, struct vh_str text, enum vh_log_kind kind, size_t evidence)
+{
+	size_t lines = SIZE_MAX, unused;
+
+	if (text.n > MAX_SCANNED)
+		text = (struct vh_str){text.s + text.n - MAX_SCANNED, MAX_SCANNED};
+	if (kind == VH_LOG_SERIAL)
+		text = last_life(text, kind, &lines);
+	else if (kind == VH_LOG_QEMU)
+		text = last_life(text, kind, &unused);
+	scan(m, text, kind, evidence, lines);
+}
+
+void vh_log_scan_kernel(struct vh_model *m, struct vh_str text, size_t evidence)
+{
+	/* There are no prompts in it. */
+	scan(m, text, VH_LOG_SERIAL, evidence, SIZE_MAX);
 }
 
 /* The line stands in a serial log, and only in an earlier life of the guest. */

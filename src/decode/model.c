@@ -63,8 +63,10 @@ struct vh_model *vh_model_build(const struct vh_case *c)
 	vh_decode_process(&d);
 	vh_decode_host(&d);
 	vh_decode_host_load(&d);
+	vh_decode_inside(&d);
 	vh_decode_logs(&d);
 	vh_decode_screen(&d);
+	vh_decode_inside_log(&d);
 	vh_decode_guest_kernel(&d);
 	vh_decode_serial_full(&d);
 	vh_pasted_rows_free(d.pasted);
@@ -160,6 +162,8 @@ void vh_model_free(struct vh_model *m)
 	free(m->cgroup.memory_group);
 	free(m->process.tracer_name);
 	free(m->screen.text);
+	vh_inside_free(m->inside);
+	free(m->dmesg.text);
 	vh_guest_kernel_free(&m->guest_kernel);
 	free(m->conf.object);
 	free(m->conf.launch);

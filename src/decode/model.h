@@ -21,6 +21,7 @@
 #include "decode/residue.h"
 #include "decode/trust.h"
 #include "guest/arm.h"
+#include "guest/inside.h"
 #include "guest/registers.h"
 
 enum vh_role {
@@ -469,14 +470,22 @@ struct vh_model {
 	struct vh_log_hit *hits;
 	size_t n_hits;
 	struct vh_screen screen;
-	struct vh_guest_kernel guest_kernel; /* of the last kernel that wrote to a console */
-	struct vh_boots boots;               /* of the serial console that shows most of them */
-	enum vh_conf_kind confidential;      /* as far as anything tells it */
-	struct vh_conf_view conf;            /* who told that, and its policy */
-	struct vh_exits *exits;              /* NULL: nothing counted them */
-	struct vh_pic pic[2];                /* asked, asked again */
-	struct vh_devices *devices;          /* NULL: the monitor did not tell */
-	struct vh_pasted_view *pasted;       /* NULL: the case is of a live VM */
+	struct vh_inside *inside; /* what was found in the guest's memory; NULL: nothing was */
+	size_t inside_evidence;
+	struct vh_dmesg_view {
+		char *text;     /* "[  1.234567] line"; NULL: it was not read. Raw, hostile */
+		int64_t age_ns; /* of its newest line, by the guest's clock; -1 unknown */
+		bool is_whole;  /* from the kernel's start on */
+	} dmesg;
+	/* Of the kernel whose log was read in memory; else of the last that wrote to a console. */
+	struct vh_guest_kernel guest_kernel;
+	struct vh_boots boots;          /* of the serial console that shows most of them */
+	enum vh_conf_kind confidential; /* as far as anything tells it */
+	struct vh_conf_view conf;       /* who told that, and its policy */
+	struct vh_exits *exits;         /* NULL: nothing counted them */
+	struct vh_pic pic[2];           /* asked, asked again */
+	struct vh_devices *devices;     /* NULL: the monitor did not tell */
+	struct vh_pasted_view *pasted;  /* NULL: the case is of a live VM */
 	bool serial_full; /* a vCPU or main thread writes to a descriptor that is a serial/debug
 			     port */
 };
