@@ -245,7 +245,7 @@ static const struct {
 };
 
 /* Those that stand at the top of every task that sleeps, and say nothing of why. */
-static bool is_common(const char *f)
+bool vh_guest_function_is_common(const char *f)
 {
 	static const char *const begins[] = {"__schedule", "schedule", "preempt_schedule",
 		"io_schedule", "bit_wait", "__wait_on_bit", "out_of_line_wait_on_bit",
@@ -311,26 +311,27 @@ static enum vh_guest_wait wait_of(const char *f)
 
 /* Frames further down may know more: an event that is a disk's answer, a page that a file server is
  * to deliver. */
-static void read_wait(struct vh_kernel_report *r, const char *f, bool *percpu)
+enum vh_guest_wait vh_guest_wait_further(enum vh_guest_wait was, const char *f, bool *percpu)
 {
-	enum vh_guest_wait was = r->wait, now = wait_of(f);
+	enum vh_guest_wait now = wait_of(f);
 
 	*percpu |= vh_prefix(f, "percpu_rwsem_wait") || vh_prefix(f, "__percpu_down_read");
 	if (*percpu && keeps_writers_out(f))
-		r->wait = VH_GUEST_WAIT_FREEZE;
-	else if (was == VH_GUEST_WAIT_UNKNOWN ||
-		 (was == VH_GUEST_WAIT_EVENT &&
-			 (now == VH_GUEST_WAIT_STORAGE || now == VH_GUEST_WAIT_RCU)) ||
-		 ((was == VH_GUEST_WAIT_EVENT || was == VH_GUEST_WAIT_STORAGE) &&
-			 now == VH_GUEST_WAIT_FILE_SERVER))
-		r->wait = now;
+		return VH_GUEST_WAIT_FREEZE;
+	if (was == VH_GUEST_WAIT_UNKNOWN ||
+		(was == VH_GUEST_WAIT_EVENT &&
+			(now == VH_GUEST_WAIT_STORAGE || now == VH_GUEST_WAIT_RCU)) ||
+		((was == VH_GUEST_WAIT_EVENT || was == VH_GUEST_WAIT_STORAGE) &&
+			now == VH_GUEST_WAIT_FILE_SERVER))
+		return now;
+	return was;
 }
 
 static void read_frame(struct vh_kernel_report *r, const char *f, bool *percpu)
 {
 	if (r->kind == VH_REPORT_HUNG_TASK) {
-		read_wait(r, f, percpu);
-		if (is_common(f))
+		r->wait = vh_guest_wait_further(r->wait, f, percpu);
+		if (vh_guest_function_is_common(f))
 			return;
 	}
 	if (!r->where)

@@ -30,6 +30,11 @@ enum vh_guest_wait {
 	VH_N_GUEST_WAIT
 };
 const char *vh_guest_wait_name(enum vh_guest_wait wait); /* "storage", "a lock", ... */
+/* What a task waits for, as far as frames were read, innermost first, once f is read too; *percpu
+ * is false at first, and the reader's own. */
+enum vh_guest_wait vh_guest_wait_further(enum vh_guest_wait was, const char *f, bool *percpu);
+/* True of those that stand at the top of every stack that sleeps, and say nothing of why. */
+bool vh_guest_function_is_common(const char *f);
 
 struct vh_kernel_report {
 	enum vh_report_kind kind;
