@@ -8,16 +8,12 @@
 #include "report/wrap.h"
 
 /* ECMA-48 SGR. */
-#define BOLD   "\033[1m"
-#define RED    "\033[1;31m"
-#define YELLOW "\033[1;33m"
-#define DIM    "\033[2m"
-#define PLAIN  "\033[0m"
+#define BOLD  "\033[1m"
+#define PLAIN "\033[0m"
 
-#define MAX_BLOCKED      16                 /* with their stacks; the rest in a line each */
-#define LAG_NS           (VH_INSIDE_SECOND) /* a run queue's clock that is behind */
-#define VH_INSIDE_SECOND INT64_C(1000000000)
-#define IDENTITY_LINE    300 /* of a command line, unless --verbose */
+#define MAX_BLOCKED   16                  /* with their stacks; the rest in a line each */
+#define LAG_NS        INT64_C(1000000000) /* a run queue's clock that is behind */
+#define IDENTITY_LINE 300                 /* of a command line, unless --verbose */
 
 struct writer {
 	const struct vh_inside *in;
