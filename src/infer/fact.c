@@ -87,6 +87,16 @@ size_t vh_fact_count(const struct vh_facts *facts, enum vh_fact_id id)
 	return n;
 }
 
+void vh_fact_line(struct vh_fact *f, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vh_auto_free char *text = vh_vasprintf(fmt, args);
+	va_end(args);
+	VH_PUSH(f->lines, f->n_lines) = vh_escaped(text);
+}
+
 struct vh_facts *vh_facts_build(const struct vh_model *model)
 {
 	struct vh_facts *facts = vh_alloc(sizeof(*facts));
@@ -102,6 +112,7 @@ struct vh_facts *vh_facts_build(const struct vh_model *model)
 	vh_facts_of_vmm(facts);
 	vh_facts_of_runstate(facts);
 	vh_facts_of_storage(facts);
+	vh_facts_of_inside(facts);
 	vh_facts_of_kernel(facts);
 	vh_facts_of_mainloop(facts);
 	vh_facts_of_serial(facts);
@@ -121,6 +132,9 @@ void vh_facts_free(struct vh_facts *facts)
 	for (size_t i = 0; i < facts->n; i++) {
 		free(facts->list[i]->text);
 		free(facts->list[i]->evidence);
+		for (size_t k = 0; k < facts->list[i]->n_lines; k++)
+			free(facts->list[i]->lines[k]);
+		free(facts->list[i]->lines);
 		free(facts->list[i]);
 	}
 	free(facts->list);

@@ -27,6 +27,8 @@ struct vh_fact {
 	char *text;       /* the statement, with names and numbers, for people; escaped */
 	size_t *evidence; /* indices of evidence in the case */
 	size_t n_evidence;
+	char **lines; /* of a log or a backtrace, that prove it: a few, escaped */
+	size_t n_lines;
 };
 
 struct vh_facts {
@@ -51,6 +53,8 @@ const char *vh_stop_signal_name(int number);
 /* For the builders in facts_*.c: adds a fact and returns it. */
 struct vh_fact *vh_fact_add(struct vh_facts *facts, enum vh_fact_id id, int vcpu, double value,
 	const char *fmt, ...) VH_PRINTF(5, 6);
+/* Adds a line that proves it, which is escaped. */
+void vh_fact_line(struct vh_fact *f, const char *fmt, ...) VH_PRINTF(2, 3);
 /* Names evidence of a source and subject (NULL: any) as its ground. */
 void vh_fact_ground(
 	struct vh_facts *facts, struct vh_fact *f, const char *source, const char *subject);

@@ -23,6 +23,7 @@ void vh_facts_of_runstate(
 	struct vh_facts *facts); /* what the VMM says it does with the VM, and who holds it */
 void vh_facts_of_serial(struct vh_facts *facts);  /* consoles and monitors, who reads there */
 void vh_facts_of_storage(struct vh_facts *facts); /* who does not answer requests, and which */
+void vh_facts_of_inside(struct vh_facts *facts);  /* the guest's memory: after vCPUs */
 void vh_facts_of_kernel(struct vh_facts *facts);  /* the guest's Linux: after vCPUs, before texts */
 void vh_facts_of_texts(struct vh_facts *facts);   /* logs and screen */
 void vh_facts_of_progress(

@@ -54,12 +54,29 @@ static bool lockup_holds(const struct vh_facts *facts, const struct vh_kernel_re
 									 : any_may_hang(facts);
 }
 
+/* The task list in the guest's memory does not have it, or not waiting. */
+static bool is_known_awake(const struct vh_model *m, const struct vh_kernel_report *r)
+{
+	const char *colon = r->task ? strrchr(r->task, ':') : NULL;
+	int64_t pid;
+
+	if (!colon || !m->inside || !m->inside->has_tasks || r->evidence != m->inside_evidence ||
+		m->inside->n_tasks >= VH_INSIDE_MAX_TASKS ||
+		!vh_parse_i64(vh_str(colon + 1), 10, &pid))
+		return false;
+	const struct vh_inside_task *t = vh_inside_task(m->inside, pid);
+
+	return !t || (t->state != 'D' && t->state != '?');
+}
+
 static bool hung_task_holds(const struct vh_facts *facts, const struct vh_kernel_report *r)
 {
 	const struct vh_guest_kernel *k = &facts->model->guest_kernel;
 	double period = isnan(r->period_s) ? HUNG_PERIOD_S : r->period_s;
 	unsigned times = 0;
 
+	if (is_known_awake(facts->model, r))
+		return false;
 	for (size_t i = 0; i < k->n; i++)
 		times += k->list[i].kind == VH_REPORT_HUNG_TASK ? k->list[i].times : 0;
 	/* A grace period waits for a CPU that hangs, and for nothing else. */

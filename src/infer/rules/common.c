@@ -259,6 +259,13 @@ void vh_doubt_health_of_kernel(struct vh_judgement *j, const struct vh_facts *fa
 		const char *why;
 	} rows[] = {
 		{VH_FACT_TEXT_HUNG_TASK, "a task in it hangs, as its kernel says"},
+		{VH_FACT_INSIDE_ON_STORAGE, "a task in it has waited for its disk for long"},
+		{VH_FACT_INSIDE_ON_FILE_SERVER,
+			"a task in it has waited for a file server for long"},
+		{VH_FACT_INSIDE_ON_FREEZE, "a file system of it is frozen, and a task waits"},
+		{VH_FACT_INSIDE_ON_LOCK, "a task in it has waited for a lock for long"},
+		{VH_FACT_INSIDE_BLOCKED, "a task in it has waited for long, not to be killed"},
+		{VH_FACT_INSIDE_DEADLOCK, "tasks in it wait for each other's locks"},
 		{VH_FACT_TEXT_OOM_LOOP, "it is out of memory, as its kernel says"},
 		{VH_FACT_TEXT_READ_ONLY, "a file system of it is read-only after an error"},
 		{VH_FACT_TEXT_WAITS_FOR_ROOT, "its start waits for a device"},

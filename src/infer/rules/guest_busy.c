@@ -116,6 +116,7 @@ bool vh_weigh_work(const struct vh_facts *f, struct vh_judgement *j)
 	/* However hard the others work, until they need the one that is lost. */
 	vh_against(j, VH_PROOF, vh_dead_loop(f));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_LOCKUP));
+	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_INSIDE_CLOCK_LAG));
 	vh_doubt_health_of_kernel(j, f);
 	vh_against(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_TROUBLE));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));

@@ -3,10 +3,13 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_EMERGENCY_SHELL);
+	const struct vh_fact *told = vh_fact(f, VH_FACT_TEXT_EMERGENCY_SHELL);
+	const struct vh_fact *inside = vh_fact(f, VH_FACT_INSIDE_RESCUE);
+	const struct vh_fact *text = told ? told : inside;
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
+	vh_for(j, VH_PROOF, inside);
 	vh_weigh_shell(f, j, text);
 	vh_title(j, "the guest started in emergency or rescue mode and waits for somebody at its "
 		    "console");

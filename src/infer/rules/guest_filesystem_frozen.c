@@ -3,11 +3,14 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_HUNG_ON_FREEZE);
+	const struct vh_fact *told = vh_fact(f, VH_FACT_HUNG_ON_FREEZE);
+	const struct vh_fact *inside = vh_fact(f, VH_FACT_INSIDE_ON_FREEZE);
+	const struct vh_fact *text = inside ? inside : told;
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
-	vh_for(j, VH_STRONG, text);
+	vh_for(j, VH_PROOF, inside);
+	vh_for(j, VH_STRONG, told);
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_HUNG_TASK));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_STORAGE_SILENT));
 	vh_weigh_waiting(f, j);

@@ -38,14 +38,18 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		vh_for(j, VH_PROOF, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
 		vh_for(j, VH_STRONG, vh_runs_all_it_can(f, v));
 		vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
+		vh_for(j, VH_STRONG, vh_backtrace_of_spin(f, v));
+		vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_INSIDE_CLOCK_LAG, v));
 		vh_for(j, VH_STRONG, closed);
 		vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_PAUSE_LOOP, v));
 		if (vh_looks_at_registers(f, v) < 3 && !closed)
 			vh_at_most(j, VH_LIKELY, "its registers were looked at only twice");
+		const struct vh_fact *spin = vh_backtrace_of_spin(f, v);
+
 		vh_title(j,
 			"vCPU %d of the guest is stuck in its kernel with interrupts off (hard "
 			"lockup): %s",
-			v, text->text);
+			v, spin ? spin->text : text->text);
 	} else {
 		vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_IRQS_ON));
 		vh_title(j, "a CPU of the guest is stuck with interrupts off (hard lockup): %s",
@@ -54,8 +58,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_next_of_lockup(j, f);
 }
 
-static const char *const includes[] = {"guest-spins-irqs-off", "guest-spins", "guest-soft-lockup",
-	"guest-rcu-stall", "guest-spins-irqs-on", NULL};
+static const char *const includes[] = {"guest-lock-spin", "guest-spins-irqs-off", "guest-spins",
+	"guest-soft-lockup", "guest-rcu-stall", "guest-spins-irqs-on", NULL};
 
 const struct vh_rule vh_rule_guest_hard_lockup = {
 	.id = "guest-hard-lockup",

@@ -3,11 +3,15 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_HUNG_TASK);
+	const struct vh_fact *told = vh_fact(f, VH_FACT_TEXT_HUNG_TASK);
+	const struct vh_fact *inside = vh_longest_wait(f);
+	const struct vh_fact *text = inside ? inside : told;
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
-	vh_for(j, VH_STRONG, text);
+	/* Its task list has it waiting, and nothing has woken it since. */
+	vh_for(j, VH_PROOF, inside);
+	vh_for(j, VH_STRONG, told);
 	vh_weigh_waiting(f, j);
 	vh_title(j, "a task in the guest hangs: %s", text->text);
 	vh_next_of_hung_task(j, f);

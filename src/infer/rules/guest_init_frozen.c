@@ -7,6 +7,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
+	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_INSIDE_INIT_PAUSES));
 	vh_weigh_shell(f, j, text);
 	vh_title(j, "the guest's init process crashed: %s", text->text);
 	vh_next(j, "vmhang diagnose {name} --verbose", "read what it wrote before that");

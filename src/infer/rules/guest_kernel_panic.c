@@ -5,7 +5,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	if (!vh_weigh_panic(f, j))
 		return;
-	vh_title(j, "%s", vh_fact(f, VH_FACT_TEXT_PANIC)->text);
+	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_PANIC);
+
+	vh_title(j, "%s", text ? text->text : "the guest's kernel panicked");
 	vh_next(j, "vmhang diagnose {name} --verbose", "read the lines before the panic");
 	vh_next_after_panic(j, f);
 }

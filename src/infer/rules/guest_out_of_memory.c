@@ -7,6 +7,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
+	vh_for(j, VH_PROOF, vh_fact(f, VH_FACT_INSIDE_WANTS_MEMORY));
 	vh_for(j, VH_STRONG, text);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_BUSY));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_VCPU_ACTIVE));

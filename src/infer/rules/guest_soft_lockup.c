@@ -12,6 +12,8 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	vh_for(j, stays && lasts ? VH_PROOF : VH_STRONG, text);
 	vh_for(j, VH_STRONG, lasts);
+	/* Its kernel says so, and its backtrace and its registers do. */
+	vh_for(j, VH_PROOF, vh_backtrace_of_spin(f, text->vcpu));
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_RCU_STALL));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
 	vh_title(j, "a CPU of the guest is stuck in its kernel (soft lockup): %s", text->text);
@@ -19,7 +21,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 }
 
 static const char *const includes[] = {
-	"guest-spins-irqs-on", "guest-spins", "guest-rcu-stall", NULL};
+	"guest-lock-spin", "guest-spins-irqs-on", "guest-spins", "guest-rcu-stall", NULL};
 
 const struct vh_rule vh_rule_guest_soft_lockup = {
 	.id = "guest-soft-lockup",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/common.h"
+#include "infer/rules/kernel.h"
 
 /* How surely is the vCPU in a loop that it will not leave? */
 static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
@@ -14,6 +15,12 @@ static void weigh_loop(const struct vh_facts *f, struct vh_judgement *j, int v)
 	if (!pause && alone)
 		pause = vh_fact_of(f, VH_FACT_VCPU_PAUSES, v);
 
+	const struct vh_fact *inside = vh_backtrace_of_spin(f, v);
+	const struct vh_fact *lag = vh_fact_of(f, VH_FACT_INSIDE_CLOCK_LAG, v);
+
+	/* Its registers, its backtrace, and for seconds no tick: no code works so. */
+	vh_for(j, lag && fixed ? VH_PROOF : VH_STRONG, inside);
+	vh_for(j, VH_STRONG, lag);
 	vh_for(j, VH_STRONG, vh_runs_all_it_can(f, v));
 	vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v));
 	vh_for(j, VH_STRONG, fixed);
@@ -51,7 +58,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 		if (!vh_runs_all_it_can(f, v) || !vh_fact_of(f, VH_FACT_VCPU_IRQS_OFF, v))
 			continue;
-		if (!found)
+		const struct vh_fact *inside = vh_backtrace_of_spin(f, v);
+
+		if (!found && inside)
+			vh_title(j, "%s", inside->text);
+		else if (!found)
 			vh_title_of_spin(j, f, v, "off");
 		found = true;
 		weigh_loop(f, j, v);

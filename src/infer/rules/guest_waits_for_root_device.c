@@ -3,10 +3,14 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_WAITS_FOR_ROOT);
+	const struct vh_fact *told = vh_fact(f, VH_FACT_TEXT_WAITS_FOR_ROOT);
+	const struct vh_fact *inside = vh_fact(f, VH_FACT_INSIDE_WAITS_FOR_ROOT);
+	const struct vh_fact *text = told ? told : inside;
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
+	/* A disk may need a moment to appear, and whoever looks then sees the same. */
+	vh_for(j, vh_fact(f, VH_FACT_VM_YOUNG) ? VH_STRONG : VH_PROOF, inside);
 	vh_weigh_shell(f, j, text);
 	vh_title(j, "the guest's start waits for a disk that does not come: %s", text->text);
 	vh_next(j, "virsh domblklist {name}",

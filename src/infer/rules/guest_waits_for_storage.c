@@ -3,13 +3,16 @@
 
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_HUNG_ON_STORAGE);
+	const struct vh_fact *told = vh_fact(f, VH_FACT_HUNG_ON_STORAGE);
+	const struct vh_fact *inside = vh_fact(f, VH_FACT_INSIDE_ON_STORAGE);
+	const struct vh_fact *text = inside ? inside : told;
 	const struct vh_fact *silent = vh_fact(f, VH_FACT_STORAGE_SILENT);
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
 	/* The guest says that it waits, and outside a request is seen that is not answered. */
-	vh_for(j, silent ? VH_PROOF : VH_STRONG, text);
+	vh_for(j, VH_PROOF, inside);
+	vh_for(j, silent ? VH_PROOF : VH_STRONG, told);
 	vh_for(j, VH_STRONG, silent);
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_THREAD_ON_STORAGE));
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_TEXT_HUNG_TASK));

@@ -18,6 +18,36 @@ static bool weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 	return vh_fact_of(f, VH_FACT_VCPU_BUSY, v) && (fixed || small);
 }
 
+const struct vh_fact *vh_longest_wait(const struct vh_facts *f)
+{
+	static const enum vh_fact_id ids[] = {VH_FACT_INSIDE_ON_STORAGE,
+		VH_FACT_INSIDE_ON_FILE_SERVER, VH_FACT_INSIDE_ON_FREEZE, VH_FACT_INSIDE_ON_LOCK,
+		VH_FACT_INSIDE_BLOCKED};
+	const struct vh_fact *longest = NULL;
+
+	for (size_t i = 0; i < f->n; i++)
+		for (size_t k = 0; k < VH_ARRAY_SIZE(ids); k++)
+			if (f->list[i]->id == ids[k] &&
+				(!longest || f->list[i]->value > longest->value))
+				longest = f->list[i];
+	return longest;
+}
+
+const struct vh_fact *vh_backtrace_of_spin(const struct vh_facts *f, int vcpu)
+{
+	static const enum vh_fact_id ids[] = {VH_FACT_INSIDE_SPIN, VH_FACT_INSIDE_LOCK_SPIN,
+		VH_FACT_INSIDE_SPIN_IRQS_ON, VH_FACT_INSIDE_IPI_WAIT};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(ids); i++) {
+		const struct vh_fact *spin =
+			vcpu < 0 ? vh_fact(f, ids[i]) : vh_fact_of(f, ids[i], vcpu);
+
+		if (spin)
+			return spin;
+	}
+	return NULL;
+}
+
 bool vh_weigh_lockup(const struct vh_facts *f, struct vh_judgement *j, const struct vh_fact *text)
 {
 	bool stays = false, runs = false;

@@ -4,6 +4,12 @@
 
 #include "infer/rules/common.h"
 
+/* The task that waits longest, not to be killed, by the guest's own task list; NULL: none for long.
+ */
+const struct vh_fact *vh_longest_wait(const struct vh_facts *f);
+/* That the backtrace of a vCPU (-1: of any) was in one place of its kernel at all looks; NULL where
+ * it was not read, or was not. */
+const struct vh_fact *vh_backtrace_of_spin(const struct vh_facts *f, int vcpu);
 /* Weighs what vCPUs do that are said to be stuck in their kernel: the one the text names, else all.
  * True where one of them runs all the time in one small piece of the kernel. */
 bool vh_weigh_lockup(

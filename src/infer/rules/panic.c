@@ -21,7 +21,9 @@ static bool parks_cpus(const struct vh_facts *f)
 
 bool vh_weigh_panic(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_PANIC);
+	const struct vh_fact *inside = vh_fact(f, VH_FACT_INSIDE_PANIC);
+	const struct vh_fact *written = vh_fact(f, VH_FACT_TEXT_PANIC);
+	const struct vh_fact *text = written ? written : inside;
 
 	if (!text)
 		return false;
@@ -41,7 +43,9 @@ bool vh_weigh_panic(const struct vh_facts *f, struct vh_judgement *j)
 		if (vh_fact_of(f, VH_FACT_VCPU_BUSY, v))
 			vh_for(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));
 	}
-	vh_for(j, parked ? VH_PROOF : VH_STRONG, text);
+	/* It stands there, and never comes out. */
+	vh_for(j, VH_PROOF, inside);
+	vh_for(j, parked ? VH_PROOF : VH_STRONG, written);
 	if (parked) {
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_IRQS_OFF);
 		vh_for_all(j, f, VH_STRONG, VH_FACT_VCPU_HLT);
@@ -89,6 +93,7 @@ const struct vh_fact *vh_panic_reason(const struct vh_facts *f, const char **pag
 		{VH_FACT_PANIC_HUNG_TASK, "guest-panic-hung-task"},
 		{VH_FACT_PANIC_OOPS, "guest-panic-oops"},
 		{VH_FACT_TEXT_PANIC, "guest-kernel-panic"},
+		{VH_FACT_INSIDE_PANIC, "guest-kernel-panic"},
 	};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(reasons); i++) {
@@ -102,12 +107,12 @@ const struct vh_fact *vh_panic_reason(const struct vh_facts *f, const char **pag
 	return NULL;
 }
 
-const char *const vh_panic_includes[] = {"guest-kernel-panic", "guest-spins-irqs-off",
-	"guest-spins-irqs-on", "guest-spins", "guest-halted-forever", "guest-out-of-memory",
-	"guest-soft-lockup", "guest-hard-lockup", "guest-rcu-stall", "guest-hung-task",
-	"guest-waits-for-storage", "guest-waits-for-file-server", "guest-deadlock",
-	"guest-filesystem-frozen", "guest-oops", "guest-clock-trouble", "guest-io-errors",
-	"guest-filesystem-readonly", "guest-waits-for-root-device", NULL};
+const char *const vh_panic_includes[] = {"guest-kernel-panic", "guest-lock-spin",
+	"guest-spins-irqs-off", "guest-spins-irqs-on", "guest-spins", "guest-halted-forever",
+	"guest-out-of-memory", "guest-soft-lockup", "guest-hard-lockup", "guest-rcu-stall",
+	"guest-hung-task", "guest-waits-for-storage", "guest-waits-for-file-server",
+	"guest-deadlock", "guest-filesystem-frozen", "guest-oops", "guest-clock-trouble",
+	"guest-io-errors", "guest-filesystem-readonly", "guest-waits-for-root-device", NULL};
 
 const char *const vh_panics[] = {"guest-kernel-panic", "guest-panic-no-root", "guest-panic-no-init",
 	"guest-panic-init-killed", "guest-panic-requested", "guest-panic-out-of-memory",

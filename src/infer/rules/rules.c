@@ -174,6 +174,7 @@
 	X(boot_loader_computes)                                                                    \
 	X(guest_kernel_spins)                                                                      \
 	X(boot_cpu_spins_aps_never_started)                                                        \
+	X(guest_lock_spin)                                                                         \
 	X(guest_spins_irqs_off)                                                                    \
 	X(guest_spins_irqs_on)                                                                     \
 	X(guest_spins)                                                                             \
