@@ -16,14 +16,14 @@ _vmhang()
 	case $command:$prev in
 	:*)
 		mapfile -t COMPREPLY < <(compgen -W \
-			"list diagnose exits analyze explain check --help --version" -- "$cur")
+			"list diagnose inside exits analyze explain check --help --version" -- "$cur")
 		return
 		;;
-	diagnose:--save | exits:--save | exits:--replay | exits:--record)
+	diagnose:--save | inside:--save | exits:--save | exits:--replay | exits:--record)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	diagnose:--window | diagnose:--deadline | diagnose:--connect | \
+	inside:--window | inside:--timeout | inside:--connect | diagnose:--window | diagnose:--deadline | diagnose:--connect | \
 		exits:--interval | exits:--count | exits:--vcpu | exits:--for | exits:--connect)
 		return
 		;;
@@ -48,6 +48,15 @@ _vmhang()
 		else
 			# Names with blanks in them are better typed by pid.
 			mapfile -t COMPREPLY < <(compgen -W \
+				"$(pgrep -f '^[^ ]*(qemu|kvm)' 2>/dev/null)" -- "$cur")
+		fi
+		;;
+	inside)
+		if [[ $cur == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "--dmesg --follow --tasks --no-stacks --stacks-folded
+				--window --save --passive --timeout --no-libvirt --connect --verbose --json --help" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W \
 				"$(pgrep -f '^[^ ]*(qemu|kvm)' 2>/dev/null)" -- "$cur")
 		fi
 		;;

@@ -51,6 +51,8 @@ CANNOT = {
     "firmware-waits-for-aps": "needs an encrypted guest (SEV-ES, SEV-SNP); tests/unit/infer/protected.c",
     "guest-kernel-spins": "needs an encrypted guest (SEV-ES, SEV-SNP); tests/unit/infer/protected.c",
     "tdx-fatal-error": "needs a TDX guest; tests/unit/infer/protected.c",
+    "guest-lock-spin": "a lockup that the kernel reports goes before it, and does so within 20 s; "
+                       "tests/unit/infer/inside.c",
     "guest-kernel-panic": "every panic that the lab makes has a cause of its own; tests/unit/infer/kernel.c",
     "guest-waits-at-prompt": "every prompt that is known has a cause of its own; tests/unit/infer/engine.c",
     "guest-waits-for-ipi": "needs a KVM whose lost interrupts are counted; tests/unit/infer/exits.c",

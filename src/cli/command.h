@@ -26,6 +26,7 @@ int vh_cmd_check(int argc, char **argv);
 int vh_cmd_diagnose(int argc, char **argv);
 int vh_cmd_exits(int argc, char **argv);
 int vh_cmd_explain(int argc, char **argv);
+int vh_cmd_inside(int argc, char **argv);
 int vh_cmd_list(int argc, char **argv);
 
 /* Prints "vmhang: MESSAGE" to stderr, escaped, frees err and returns the exit status it means. */
