@@ -119,7 +119,9 @@ bool vh_rammap_hva(struct vh_str answer, vh_hva *hva)
 #define FOUR_GIB     (UINT64_C(4) << 30)
 
 struct mapping {
-	uint64_t hva, bytes;
+	uint64_t hva, bytes, offset;
+	struct vh_str file; /* device and inode; "00:00 0" of anonymous memory */
+	bool shared;
 };
 
 struct mappings {
@@ -130,15 +132,19 @@ struct mappings {
 /* "7f0000000000-7f0080000000 rw-p 00000000 00:00 0  /memfd:x (deleted)" */
 static bool read_mapping(struct vh_str line, struct mapping *m)
 {
-	struct vh_str range, rights, first;
+	struct vh_str range, rights, first, offset, device, inode;
 	uint64_t end;
 
 	if (!vh_next_word(&line, &range) || !vh_next_word(&line, &rights) ||
-		!vh_str_starts(rights, "rw-") || !vh_next_part(&range, '-', &first) ||
-		!vh_parse_u64(first, 16, &m->hva) || !vh_parse_u64(range, 16, &end) ||
+		!vh_str_starts(rights, "rw-") || !vh_next_word(&line, &offset) ||
+		!vh_next_word(&line, &device) || !vh_next_word(&line, &inode) ||
+		!vh_next_part(&range, '-', &first) || !vh_parse_u64(first, 16, &m->hva) ||
+		!vh_parse_u64(range, 16, &end) || !vh_parse_u64(offset, 16, &m->offset) ||
 		end <= m->hva)
 		return false;
 	m->bytes = end - m->hva;
+	m->shared = rights.n > 3 && rights.s[3] == 's';
+	m->file = (struct vh_str){device.s, (size_t)(inode.s + inode.n - device.s)};
 	return true;
 }
 
@@ -152,9 +158,19 @@ static int largest_first(const void *a, const void *b)
 	return (x->hva < y->hva) - (x->hva > y->hva);
 }
 
-/* Mappings that can hold RAM, the largest first. Pieces of one whose flags differ (madvise, mbind)
- * are put together. */
-static void read_mappings(struct vh_str maps, struct mappings *out)
+/* Two pieces of one mapping, whose flags differ (madvise, mbind). Anonymous ones may be neighbours
+ * by chance. */
+static bool continues(const struct mapping *a, const struct mapping *b)
+{
+	bool anonymous = vh_str_is(b->file, "00:00 0");
+
+	return a->hva + a->bytes == b->hva && a->shared == b->shared && a->file.n == b->file.n &&
+	       memcmp(a->file.s, b->file.s, a->file.n) == 0 &&
+	       (anonymous || a->offset + a->bytes == b->offset);
+}
+
+/* Mappings that can hold RAM, the largest first; with their pieces put together or as they are. */
+static void read_mappings(struct vh_str maps, bool joined, struct mappings *out)
 {
 	struct vh_str line;
 
@@ -164,7 +180,7 @@ static void read_mappings(struct vh_str maps, struct mappings *out)
 
 		if (!read_mapping(line, &m))
 			continue;
-		if (last && last->hva + last->bytes == m.hva)
+		if (joined && last && continues(last, &m))
 			last->bytes += m.bytes;
 		else
 			VH_PUSH(out->list, out->n) = m;
@@ -225,37 +241,49 @@ static size_t lay_out(const struct mapping *blocks, size_t n_blocks, uint64_t lo
 	return n;
 }
 
-/* The nth choice of mappings that are the memory: each that is as large as it; else those largest
- * that are as large together; else the largest alone. How many, 0: no more. */
-static size_t choose(
-	const struct mappings *m, uint64_t memory, unsigned nth, struct mapping *blocks)
+static size_t count_alike(const struct mappings *m, uint64_t memory)
 {
-	unsigned seen = 0;
-	uint64_t sum = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n; i++)
-		if (m->list[i].bytes == memory && seen++ == nth) {
-			blocks[0] = m->list[i];
-			return 1;
-		}
-	if (nth > seen + 1 || !m->n)
-		return 0;
-	/* What is larger than all of the memory is something else, or holds it and more. */
+		n += m->list[i].bytes == memory;
+	return n;
+}
+
+/* The largest that are as large as the memory together: how many, 0 where none are. */
+static size_t add_up(const struct mappings *m, uint64_t memory, struct mapping *blocks)
+{
+	uint64_t sum = 0;
+	size_t n = 0;
+
 	for (size_t i = 0; i < m->n && n < MAX_BLOCKS && sum < memory; i++)
 		if (m->list[i].bytes <= memory - sum) {
 			sum += m->list[i].bytes;
 			blocks[n++] = m->list[i];
 		}
-	if (nth == seen && sum == memory && n > 1)
-		return n;
-	/* Several blocks of RAM that the command line does not add up to. */
-	if (nth == (sum == memory && n > 1 ? seen + 1 : seen)) {
-		blocks[0] = m->list[0];
-		blocks[0].bytes = VH_MIN(blocks[0].bytes, memory ? memory : blocks[0].bytes);
+	return sum == memory && memory ? n : 0;
+}
+
+/* The nth choice of mappings that are the memory: each that is as large as it; else some that are
+ * so together; last the largest alone. How many, 0: no more. */
+static size_t choose(
+	const struct mappings *m, uint64_t memory, unsigned nth, struct mapping *blocks)
+{
+	size_t alike = count_alike(m, memory), n;
+
+	if (nth < alike) {
+		for (size_t i = 0; i < m->n; i++)
+			if (m->list[i].bytes == memory && nth-- == 0)
+				blocks[0] = m->list[i];
 		return 1;
 	}
-	return 0;
+	n = alike ? 0 : add_up(m, memory, blocks);
+	if (nth == alike && n)
+		return n;
+	if (alike || nth > (n ? 1 : 0) || !m->n)
+		return 0;
+	blocks[0] = m->list[0];
+	return 1;
 }
 
 size_t vh_rammap_guess(struct vh_str maps, uint64_t memory_bytes, const char *machine, unsigned nth,
@@ -263,22 +291,24 @@ size_t vh_rammap_guess(struct vh_str maps, uint64_t memory_bytes, const char *ma
 {
 	struct mappings m;
 	struct mapping blocks[MAX_BLOCKS];
-	uint64_t low;
+	uint64_t low, memory = memory_bytes;
+	unsigned holes = 0, choices = 0;
 	size_t n = 0;
-	unsigned holes = 0;
 
-	read_mappings(maps, &m);
-	while (low_part(memory_bytes, machine, holes, &low))
+	read_mappings(maps, false, &m);
+	if (!count_alike(&m, memory)) {
+		free(m.list);
+		read_mappings(maps, true, &m);
+	}
+	if (!memory && m.n)
+		memory = m.list[0].bytes;
+	while (low_part(memory, machine, holes, &low))
 		holes++;
-	/* The mappings with the likeliest hole first, then those with others. */
-	unsigned choices = 0;
-
-	while (choose(&m, memory_bytes, choices, blocks))
+	while (choose(&m, memory, choices, blocks))
 		choices++;
-	if (choices && nth < choices * holes &&
-		low_part(memory_bytes, machine, nth / choices, &low))
-		n = lay_out(
-			blocks, choose(&m, memory_bytes, nth % choices, blocks), low, out, most);
+	/* All choices with the likeliest hole, then with others. */
+	if (choices && nth < choices * holes && low_part(memory, machine, nth / choices, &low))
+		n = lay_out(blocks, choose(&m, memory, nth % choices, blocks), low, out, most);
 	free(m.list);
 	return n;
 }
