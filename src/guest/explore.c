@@ -4,6 +4,7 @@
 #include "guest/cpus.h"
 #include "guest/modules.h"
 #include "guest/printk.h"
+#include "guest/tasks.h"
 
 /* What the registers alone tell. */
 static void add_vcpus(const struct vh_explore_input *input, struct vh_inside *in)
@@ -43,6 +44,14 @@ static void read_log(struct vh_kernel *k, uint64_t from, struct vh_inside *in)
 	vh_step_end(in, "dmesg", vh_space_memory(k->space), step);
 }
 
+static void read_tasks(struct vh_kernel *k, struct vh_inside *in)
+{
+	struct vh_step step = vh_step_begin(vh_space_memory(k->space));
+
+	vh_tasks_read(k, in);
+	vh_step_end(in, "tasks", vh_space_memory(k->space), step);
+}
+
 static void read_vcpus(struct vh_kernel *k, const struct vh_explore_input *input,
 	const struct vh_explore_options *options, struct vh_inside *in)
 {
@@ -71,6 +80,8 @@ static void look_into(struct vh_kernel *k, const struct vh_explore_input *input,
 		read_log(k, options->dmesg_from, in);
 	if (options->vcpus && input->n_cpus)
 		read_vcpus(k, input, options, in);
+	if (options->tasks)
+		read_tasks(k, in);
 	if (options->folded_ns && input->n_cpus)
 		vh_explore_fold(k, input, options, in);
 }
@@ -95,11 +106,13 @@ struct vh_inside *vh_explore(
 	const struct vh_explore_input *input, const struct vh_explore_options *options)
 {
 	struct vh_inside *in = vh_inside_new(VH_INSIDE_UNREADABLE);
+	struct vh_kernel_options kernel = options->kernel;
 	struct vh_kernel k = {0};
 	int64_t began_ns = vh_now_ns();
 
+	kernel.only_log = !options->vcpus && !options->tasks && !options->folded_ns;
 	add_vcpus(input, in);
-	if (vh_kernel_find(input->memory, input->cpus, input->n_cpus, &options->kernel, in, &k)) {
+	if (vh_kernel_find(input->memory, input->cpus, input->n_cpus, &kernel, in, &k)) {
 		look_into(&k, input, options, in);
 		vh_kernel_close(&k);
 	}
@@ -129,6 +142,7 @@ static void drop_unfinished(struct vh_inside *in)
 void vh_explore_follow(const struct vh_explore_input *input,
 	const struct vh_explore_options *options, const struct vh_explore_follow *follow)
 {
+	struct vh_kernel_options kernel = options->kernel;
 	struct vh_kernel k = {0};
 	uint64_t from = options->dmesg_from;
 	int64_t next_ns = vh_now_ns();
@@ -136,8 +150,8 @@ void vh_explore_follow(const struct vh_explore_input *input,
 	bool goes_on;
 
 	add_vcpus(input, in);
-	goes_on =
-		vh_kernel_find(input->memory, input->cpus, input->n_cpus, &options->kernel, in, &k);
+	kernel.only_log = true;
+	goes_on = vh_kernel_find(input->memory, input->cpus, input->n_cpus, &kernel, in, &k);
 	if (goes_on)
 		describe(&k, in);
 	bool found = goes_on;

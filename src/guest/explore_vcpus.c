@@ -9,6 +9,8 @@
 
 #include "guest/cpus.h"
 #include "guest/explore.h"
+#include "guest/tasks.h"
+#include "guest/unwind.h"
 
 /* Times that registers are read again for one sample of vCPUs that move. */
 #define TRIES 3u
@@ -110,12 +112,16 @@ static void unwind(struct look *l, size_t i, struct vh_backtrace *out)
 {
 	const struct vcpu_look *v = &l->vcpus[i];
 	struct vh_cpu_place at = vh_cpu_place(&v->before);
+	struct vh_unwind_from from = {.ip = at.ip,
+		.sp = at.sp,
+		.bp = at.bp,
+		.all = v->before.is_arm ? NULL : &v->before.x86,
+		.space = v->space};
+
 	*out = (struct vh_backtrace){0};
-	if (v->space) {
-		VH_PUSH(out->frames, out->n) =
-			(struct vh_frame){.kind = VH_FRAME_TOP, .ip = at.ip, .sp = at.sp};
-		vh_kernel_name(l->k, at.ip, &out->frames[0]);
-	} else if (vh_cpu_valid(&v->before))
+	if (v->space)
+		vh_unwind(l->k, &from, out);
+	else if (vh_cpu_valid(&v->before))
 		user_stack(&v->before, out);
 }
 
@@ -204,6 +210,11 @@ static void take_samples(struct look *l, const struct vh_explore_options *option
 	}
 }
 
+static bool in_user_mode(const struct vh_inside_vcpu *v)
+{
+	return v->cpl == 3 && !(v->rip >> 63);
+}
+
 void vh_explore_vcpus(struct vh_kernel *k, const struct vh_explore_input *input,
 	const struct vh_explore_options *options, struct vh_inside *in)
 {
@@ -214,8 +225,16 @@ void vh_explore_vcpus(struct vh_kernel *k, const struct vh_explore_input *input,
 	l.best = vh_alloc((n + 1) * sizeof(*l.best));
 	l.has_best = vh_alloc(n + 1);
 	take_samples(&l, options);
-	for (size_t i = 0; i < n; i++)
+	vh_tasks_of_vcpus(k, in);
+	for (size_t i = 0; i < n; i++) {
+		struct vh_inside_vcpu *v = &in->vcpus[i];
+
+		if (in_user_mode(v))
+			vh_tasks_mapping(k, v);
+		else if (v->stack.n && !l.best[i].is_arm)
+			vh_tasks_spin(k, &l.best[i].x86, v);
 		vh_space_free(l.vcpus[i].space);
+	}
 	free(l.vcpus);
 	free(l.best);
 	free(l.has_best);
@@ -301,6 +320,7 @@ static void fold_once(struct fold *f)
 		now->vcpus[i] = (struct vh_inside_vcpu){
 			.index = input->cpus[i].index, .pid = -1, .tgid = -1};
 	copy_stacks(&f->look);
+	vh_tasks_of_vcpus(f->look.k, now);
 	for (size_t i = 0; i < input->n_cpus; i++)
 		fold_vcpu(f, i, now->vcpus[i].comm);
 	vh_inside_free(now);
