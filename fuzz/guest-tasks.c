@@ -97,27 +97,80 @@ static void read_all(struct task_image *t, uint64_t rip)
 	}
 }
 
+/* What no input changes is made once. */
+static struct image *pristine;
+static struct vh_symbols *symbols;
+static struct vh_btf *btf[VH_ARRAY_SIZE(types)];
+static struct vh_range range = {.gva = 0xffffffff81000000, .bytes = 0x1001000};
+
+static void prepare(void)
+{
+	char *why;
+
+	pristine = image_new(TASK_IMAGE);
+	image_add(pristine, more);
+	symbols = image_symbols(pristine);
+	for (size_t i = 0; i < VH_ARRAY_SIZE(types); i++) {
+		struct vh_buf section = btf_build(types[i] ? types[i] : "struct none 8\n0 a 8\n");
+
+		if (types[i])
+			vh_guest_btf_parse(section.data, section.len, &btf[i], &why);
+		vh_buf_free(&section);
+	}
+}
+
+static void open_copy(struct task_image *t, struct image *i, struct vh_btf *b)
+{
+	*t = (struct task_image){.i = image_done(i), .in = vh_inside_new(VH_INSIDE_LINUX)};
+	t->k = (struct vh_kernel){
+		.space = i->space,
+		.symbols = symbols,
+		.ranges = &range,
+		.n_ranges = 1,
+		.btf = b,
+		.layout = vh_layout_new(b, NULL),
+		.stext = 0xffffffff81000000,
+		.etext = 0xffffffff81001000,
+	};
+	t->k.modules = vh_modules_read(&t->k, t->in);
+	t->k.unwinder = vh_unwinder_new(&t->k, t->in);
+}
+
+static void close_copy(struct task_image *t)
+{
+	vh_unwinder_free(t->k.unwinder);
+	vh_modules_free(t->k.modules);
+	vh_layout_free(t->k.layout);
+	vh_inside_free(t->in);
+	vh_space_free(t->i->space);
+	vh_memory_free(t->i->memory);
+	free(t->i->data);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct image copy;
 	struct task_image t;
-	struct image *i;
 	uint64_t rip = 0;
 	int64_t pids[4];
 
 	if (!size)
 		return 0;
-	i = image_new(TASK_IMAGE);
-	image_add(i, more);
+	if (!pristine)
+		prepare();
+	copy = *pristine;
+	copy.data = vh_realloc_array(NULL, copy.n, VH_GUEST_PAGE);
+	memcpy(copy.data, pristine->data, copy.n * VH_GUEST_PAGE);
 	for (const uint8_t *at = data + 1; size - (size_t)(at - data) >= 12; at += 12) {
-		aim(i, at);
+		aim(&copy, at);
 		memcpy(&rip, at + 4, sizeof(rip));
 	}
-	task_image_open(&t, i, types[data[0] % VH_ARRAY_SIZE(types)]);
-	vh_memory_set_budget(i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
+	open_copy(&t, &copy, btf[data[0] % VH_ARRAY_SIZE(types)]);
+	vh_memory_set_budget(copy.memory, BUDGET, (struct vh_deadline){INT64_MAX});
 	read_all(&t, rip);
 	check(t.in);
 	vh_inside_deadlock(t.in, pids, 4);
-	assert(vh_memory_used(i->memory).bytes <= BUDGET);
-	task_image_close(&t);
+	assert(vh_memory_used(copy.memory).bytes <= BUDGET);
+	close_copy(&t);
 	return 0;
 }

@@ -39,8 +39,9 @@ static char state_letter(const struct vh_task_table *t, const struct vh_task_row
 	for (unsigned bit = 0; bit < 7; bit++)
 		if (both & STATE_REPORT & (1u << bit))
 			highest = bit + 1;
+	/* Dead, and still in the list: of what its parent has not asked for yet. */
 	if (!highest && row->state & STATE_DEAD)
-		return 'X';
+		return t->has[VH_TASK_EXIT_STATE] ? 'X' : 'Z';
 	return letters[highest];
 }
 

@@ -95,7 +95,6 @@ bool vh_task_table_open(struct vh_task_table *t, struct vh_kernel *k, struct vh_
 			return false;
 		}
 	make_pieces(t);
-	t->slots = vh_alloc(N_SLOTS * sizeof(*t->slots));
 	return true;
 }
 
@@ -124,7 +123,7 @@ static uint32_t *find_slot(const struct vh_task_table *t, uint64_t gva)
 
 struct vh_task_row *vh_task_table_find(const struct vh_task_table *t, uint64_t gva)
 {
-	uint32_t slot = gva ? *find_slot(t, gva) : 0;
+	uint32_t slot = gva && t->slots ? *find_slot(t, gva) : 0;
 
 	return slot ? &t->rows[slot - 1] : NULL;
 }
@@ -267,6 +266,7 @@ int vh_task_table_fill(struct vh_task_table *t)
 		vh_inside_note(t->in, "init_task cannot be read: its tasks are not known");
 		return err;
 	}
+	t->slots = vh_alloc(N_SLOTS * sizeof(*t->slots));
 	for (at = row.tasks_next - node; at != init; at = row.tasks_next - node) {
 		if (t->n >= VH_INSIDE_MAX_TASKS) {
 			vh_inside_note(t->in, "there are more than %u tasks: the first were read",
