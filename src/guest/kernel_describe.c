@@ -4,6 +4,7 @@
 
 #include "guest/kernel_search.h"
 #include "guest/paging.h"
+#include "guest/unwind.h"
 
 #define START_TEXT      UINT64_C(0xffffffff81000000) /* of x86-64 without KASLR */
 #define MAX_COMMAND     8192u
@@ -186,4 +187,5 @@ void vh_kernel_describe(struct vh_kernel *k, struct vh_inside *in)
 	out->pti = k->pti;
 	out->n_symbols = vh_symbols_count(k->symbols);
 	out->has_btf = k->btf;
+	out->has_orc = k->unwinder && vh_unwinder_has_orc(k->unwinder);
 }

@@ -450,7 +450,9 @@ static void take_rest(struct vh_kernel_search *s)
 		step = vh_step_begin(s->m);
 		k->modules = vh_modules_read(k, in);
 		vh_step_end(in, "modules", s->m, step);
+		step = vh_step_begin(s->m);
 		k->unwinder = vh_unwinder_new(k, in);
+		vh_step_end(in, "unwinder", s->m, step);
 	}
 	in->method = k->method;
 	in->outcome = VH_INSIDE_LINUX;
