@@ -222,6 +222,37 @@ bool vh_inside_is_blocked(const struct vh_inside_task *t)
 	return t->state == 'D' && !t->killable;
 }
 
+bool vh_inside_any_blocked(const struct vh_inside *in)
+{
+	for (size_t i = 0; i < in->n_tasks; i++)
+		if (in->tasks[i].state == 'D')
+			return true;
+	return false;
+}
+
+/* Rows of one table: what ran at the same moment is told apart by its place there. */
+static bool ran_before(const struct vh_inside_task *t, const struct vh_inside_task *other)
+{
+	return t->waited_ns > other->waited_ns || (t->waited_ns == other->waited_ns && t > other);
+}
+
+const struct vh_inside_task *vh_inside_ran_last(
+	const struct vh_inside *in, const struct vh_inside_task *after)
+{
+	const struct vh_inside_task *last = NULL;
+
+	for (size_t i = 0; i < in->n_tasks; i++) {
+		const struct vh_inside_task *t = &in->tasks[i];
+
+		if (t->state != 'S' || t->kernel_thread || t->on_cpu || t->waited_ns < 0 ||
+			!vh_inside_wait_frame(&t->stack) || (after && !ran_before(t, after)))
+			continue;
+		if (!last || ran_before(last, t))
+			last = t;
+	}
+	return last;
+}
+
 /* Those that wait for somebody, as many as have stacks at the most. */
 static size_t waiters(
 	const struct vh_inside *in, const struct vh_inside_task *out[VH_INSIDE_MAX_STACKS])

@@ -48,6 +48,12 @@ char *vh_lock_name(const struct vh_inside_lock *l);
 /* State D, as the kernel's own detector of hung tasks counts it: not one that a signal ends. */
 bool vh_inside_is_blocked(const struct vh_inside_task *t);
 
+bool vh_inside_any_blocked(const struct vh_inside *in);
+/* Of the programs that sleep, and whose stack was read: the one that ran last (after NULL), or the
+ * one that ran before `after`; NULL: no more. */
+const struct vh_inside_task *vh_inside_ran_last(
+	const struct vh_inside *in, const struct vh_inside_task *after);
+
 #define VH_MAX_CYCLE 8
 struct vh_inside_cycle { /* each waits for a lock that the next holds, the last for the first */
 	const struct vh_inside_task *tasks[VH_MAX_CYCLE];

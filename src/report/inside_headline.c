@@ -99,6 +99,19 @@ static void tell_blocked(const struct vh_inside *in, struct vh_buf *out)
 			out, "%s %s", n == 1 ? " for" : ", up to", vh_duration_text(longest).s);
 }
 
+/* What an idle guest waits for: as its last program shows it. */
+static void tell_last(const struct vh_inside *in, struct vh_buf *out)
+{
+	const struct vh_inside_task *t = vh_inside_ran_last(in, NULL);
+
+	if (!t)
+		return;
+	vh_auto_free char *name = vh_task_name(t->comm, t->pid);
+	vh_auto_free char *where = vh_frame_where(vh_inside_wait_frame(&t->stack));
+
+	clause(out, "the program that ran last, %s, waits in %s", name, where);
+}
+
 static char *state_of_linux(const struct vh_inside *in)
 {
 	const struct vh_inside_vcpu *panic = first_that(in, VH_DOING_PANIC);
@@ -125,6 +138,8 @@ static char *state_of_linux(const struct vh_inside *in)
 			cycle.n);
 	if (!panic)
 		tell_blocked(in, &out);
+	if (in->n_vcpus && count(in, VH_DOING_IDLE) == in->n_vcpus && !vh_inside_any_blocked(in))
+		tell_last(in, &out);
 	if (!out.len)
 		vh_buf_puts(&out, in->n_dmesg ? "its log was read" : "its kernel was found");
 	return vh_buf_steal(&out);

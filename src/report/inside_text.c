@@ -11,6 +11,7 @@
 #define BOLD  "\033[1m"
 #define PLAIN "\033[0m"
 
+#define MAX_RECENT    3
 #define MAX_BLOCKED   16                  /* with their stacks; the rest in a line each */
 #define LAG_NS        INT64_C(1000000000) /* a run queue's clock that is behind */
 #define IDENTITY_LINE 300                 /* of a command line, unless --verbose */
@@ -355,6 +356,22 @@ static void put_others(const struct writer *w)
 	}
 }
 
+/* An idle guest in which nothing is blocked: what its programs wait for tells what it is idle for.
+ */
+static void put_recent(const struct writer *w)
+{
+	const struct vh_inside *in = w->in;
+	const struct vh_inside_task *t = NULL;
+
+	if (vh_inside_any_blocked(in) || w->show->tasks)
+		return;
+	for (size_t i = 0; i < MAX_RECENT && (t = vh_inside_ran_last(in, t)); i++) {
+		if (!i)
+			heading(w, "Programs that ran last");
+		put_blocked(w, t, true);
+	}
+}
+
 static void put_tasks(const struct writer *w)
 {
 	const struct vh_inside *in = w->in;
@@ -462,6 +479,7 @@ void vh_inside_text(
 	put_queues(&w);
 	put_waiting(&w);
 	put_others(&w);
+	put_recent(&w);
 	put_tasks(&w);
 	put_screen(&w);
 	put_log(&w);
