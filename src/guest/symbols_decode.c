@@ -197,6 +197,11 @@ static bool behind_tokens(struct addresses *a)
 	return false;
 }
 
+size_t vh_kallsyms_end(const struct vh_kallsyms *k)
+{
+	return k->token_index + 512 + 8 + 4 * k->n + 8 + 8;
+}
+
 bool vh_kallsyms_addresses(
 	const struct vh_kallsyms *k, uint64_t low, uint64_t high, struct vh_symbols *y)
 {

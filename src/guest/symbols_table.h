@@ -56,18 +56,21 @@ struct vh_kallsyms {
 	} token[256];
 };
 
-struct vh_kallsyms_search {
-	size_t from;           /* where in the copy */
-	unsigned hits, tables; /* of the digits; of what is a table of tokens: both are bounded */
-};
+/* Ten tokens that stand for themselves in each table. */
+#define VH_KALLSYMS_DIGITS "0\0001\0002\0003\0004\0005\0006\0007\0008\0009"
 
-/* symbols_find.c: where they are. The next that may be one. */
-bool vh_kallsyms_next(
-	const struct vh_symbols_copy *copy, struct vh_kallsyms_search *h, struct vh_kallsyms *k);
+/* symbols_find.c: where the tables are. The digits at or behind from; c->n: none. */
+size_t vh_kallsyms_digits(const struct vh_symbols_copy *c, size_t from);
+/* True where a table of tokens, '0' of which lies at zero, and its index are there: sets these. */
+bool vh_kallsyms_tokens(const struct vh_symbols_copy *c, size_t zero, struct vh_kallsyms *k);
+/* True where markers, names and their number are before it: sets these. */
+bool vh_kallsyms_names(struct vh_kallsyms *k);
 uint64_t vh_kallsyms_marker(const struct vh_kallsyms *k, size_t block);
 /* symbols_decode.c: the names of a block; true where it ends where the next begins. y NULL: checks
  * alone. */
 bool vh_kallsyms_block(const struct vh_kallsyms *k, size_t block, struct vh_symbols *y);
+/* How far the copy must go for the addresses, which may lie behind the rest. */
+size_t vh_kallsyms_end(const struct vh_kallsyms *k);
 /* Addresses of all; false where no layout fits. low and high: what they may be. */
 bool vh_kallsyms_addresses(
 	const struct vh_kallsyms *k, uint64_t low, uint64_t high, struct vh_symbols *y);
