@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A guest's memory in a kdump-compressed dump (makedumpfile's diskdump_mod.h and IMPLEMENTATION;
+ * QEMU dump/dump.c), of little-endian x86-64, plain or flattened, pages as they are or compressed
+ * with zlib. Read here and not by libkdumpfile: that of Debian 12 does not know the flattened form,
+ * which is what QEMU writes, nor QEMU's notes, and needs more system calls than the sandbox has.
+ */
+#include "config.h"
+
+#include <endian.h>
+#include <errno.h>
+
+#include "guest/dump.h"
+
+#if HAVE_ZLIB
+#include <zlib.h>
+
+#define MAX_BITMAP  (64u << 20) /* of 2 TiB */
+#define MAX_RECORDS (4u << 20)  /* of a flattened dump */
+#define FLAT_HEAD   4096u
+
+/* Where the header and the one behind it have what is needed. */
+enum { STATUS_AT = 424, BLOCK_SIZE_AT = 428, SUB_BLOCKS_AT = 432, BITMAP_BLOCKS_AT = 436 };
+enum { MAX_PFN_AT = 440, HEAD_BYTES = 464 };
+enum { NOTES_AT = 48, NOTES_SIZE_AT = 56, MAX_PFN_64_AT = 96, SUB_BYTES = 104 };
+/* Of a page's descriptor. */
+enum { ZLIB = 1, LZO = 2, SNAPPY = 4, ZSTD = 32, COMPRESSED = ZLIB | LZO | SNAPPY | ZSTD };
+
+struct record { /* of a flattened dump: bytes of the plain one */
+	uint64_t offset, bytes, at;
+};
+
+struct kdump {
+	int fd;
+	struct record *records; /* by offset; n 0: it is plain */
+	size_t n_records;
+	uint8_t *bitmap;     /* of pages that are in the dump */
+	uint32_t *before;    /* pages before each 64 bytes of it */
+	uint64_t pages;      /* bits of it */
+	uint64_t descriptor; /* where those of pages begin */
+};
+
+struct page_descriptor {
+	uint64_t offset;
+	uint32_t size, flags;
+	uint64_t page_flags;
+};
+
+static int read_file(int fd, uint64_t at, void *to, size_t n)
+{
+	uint8_t *out = to;
+
+	if (at > INT64_MAX - n)
+		return -EIO;
+	while (n) {
+		ssize_t got = pread(fd, out, n, (off_t)at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : -ENODATA;
+		out += got;
+		n -= (size_t)got;
+		at += (uint64_t)got;
+	}
+	return 0;
+}
+
+/* The record that holds an offset, or NULL. */
+static const struct record *record_at(const struct kdump *k, uint64_t offset)
+{
+	size_t low = 0, high = k->n_records;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (k->records[middle].offset <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || offset - k->records[low - 1].offset >= k->records[low - 1].bytes)
+		return NULL;
+	return &k->records[low - 1];
+}
+
+/* Bytes of the plain dump. */
+static int read_plain(const struct kdump *k, uint64_t offset, void *to, size_t n)
+{
+	uint8_t *out = to;
+
+	if (!k->n_records)
+		return read_file(k->fd, offset, to, n);
+	while (n) {
+		const struct record *r = record_at(k, offset);
+
+		if (!r)
+			return -ENODATA;
+		uint64_t within = offset - r->offset;
+		size_t part = (size_t)VH_MIN(r->bytes - within, (uint64_t)n);
+		int err = read_file(k->fd, r->at + within, out, part);
+
+		if (err)
+			return err;
+		out += part;
+		offset += part;
+		n -= part;
+	}
+	return 0;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+
+	if (x->offset != y->offset)
+		return x->offset < y->offset ? -1 : 1;
+	/* What was written later counts. */
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Big-endian pairs of offset and length, each with its bytes behind it, up to one of -1. */
+static void read_records(struct kdump *k)
+{
+	uint64_t at = FLAT_HEAD;
+
+	while (k->n_records < MAX_RECORDS) {
+		uint64_t pair[2];
+
+		if (read_file(k->fd, at, pair, sizeof(pair)))
+			break;
+		uint64_t offset = be64toh(pair[0]), bytes = be64toh(pair[1]);
+
+		at += sizeof(pair);
+		if (offset > INT64_MAX || !bytes || bytes > INT64_MAX - at)
+			break;
+		VH_PUSH(k->records, k->n_records) = (struct record){offset, bytes, at};
+		at += bytes;
+	}
+	if (k->n_records)
+		qsort(k->records, k->n_records, sizeof(*k->records), by_offset);
+}
+
+static uint32_t u32_at(const uint8_t *from, size_t at)
+{
+	uint32_t value;
+
+	memcpy(&value, from + at, sizeof(value));
+	return le32toh(value);
+}
+
+static uint64_t u64_at(const uint8_t *from, size_t at)
+{
+	uint64_t value;
+
+	memcpy(&value, from + at, sizeof(value));
+	return le64toh(value);
+}
+
+static bool has_page(const struct kdump *k, uint64_t pfn)
+{
+	return pfn < k->pages && k->bitmap[pfn / 8] >> (pfn % 8) & 1;
+}
+
+/* Pages of the dump before this one: the index of its descriptor. */
+static uint64_t rank_of(const struct kdump *k, uint64_t pfn)
+{
+	uint64_t block = pfn / 512, n = k->before[block];
+
+	for (uint64_t byte = block * 64; byte < pfn / 8; byte++)
+		n += (unsigned)__builtin_popcount(k->bitmap[byte]);
+	return n + (unsigned)__builtin_popcount(k->bitmap[pfn / 8] & ((1u << pfn % 8) - 1));
+}
+
+static int read_page(const struct kdump *k, uint64_t pfn, uint8_t *page)
+{
+	struct page_descriptor d;
+	uint8_t packed[2 * VH_GUEST_PAGE];
+	uLongf size = VH_GUEST_PAGE;
+	int err;
+
+	if (!has_page(k, pfn))
+		return -ENODATA;
+	err = read_plain(k, k->descriptor + rank_of(k, pfn) * sizeof(d), &d, sizeof(d));
+	if (err)
+		return err;
+	if (!(d.flags & COMPRESSED))
+		return d.size == VH_GUEST_PAGE ? read_plain(k, d.offset, page, d.size) : -EIO;
+	if ((d.flags & COMPRESSED) != ZLIB)
+		return -ENOTSUP;
+	if (d.size > sizeof(packed))
+		return -EIO;
+	err = read_plain(k, d.offset, packed, d.size);
+	if (err)
+		return err;
+	return uncompress(page, &size, packed, d.size) == Z_OK && size == VH_GUEST_PAGE ? 0 : -EIO;
+}
+
+static int kdump_read(void *self, vh_gpa gpa, void *to, size_t n)
+{
+	const struct kdump *k = self;
+	uint8_t *out = to, page[VH_GUEST_PAGE];
+
+	while (n) {
+		size_t skip = (size_t)(gpa.a % VH_GUEST_PAGE),
+		       part = VH_MIN(VH_GUEST_PAGE - skip, n);
+		int err = read_page(k, gpa.a / VH_GUEST_PAGE, page);
+
+		if (err)
+			return err;
+		memcpy(out, page + skip, part);
+		out += part;
+		n -= part;
+		gpa.a += part;
+	}
+	return 0;
+}
+
+static bool kdump_next(void *self, vh_gpa gpa, uint64_t most, struct vh_run *run)
+{
+	const struct kdump *k = self;
+	uint64_t pfn = gpa.a / VH_GUEST_PAGE, end;
+
+	while (pfn < k->pages && !has_page(k, pfn))
+		pfn += pfn % 8 || k->bitmap[pfn / 8] ? 1 : 8;
+	for (end = pfn; has_page(k, end) && (end - pfn + 1) * VH_GUEST_PAGE <= most;)
+		end++;
+	*run = (struct vh_run){{pfn * VH_GUEST_PAGE}, (end - pfn) * VH_GUEST_PAGE};
+	return run->bytes > 0;
+}
+
+static void kdump_free(void *self)
+{
+	struct kdump *k = self;
+
+	free(k->records);
+	free(k->bitmap);
+	free(k->before);
+	free(k);
+}
+
+/* Of the two bitmaps the second: pages that are in the dump, and not only in the machine. */
+static const char *read_bitmap(struct kdump *k, uint64_t at, uint64_t bytes, uint64_t max_pfn)
+{
+	uint64_t half = bytes / 2;
+	uint32_t n = 0;
+
+	if (!half || half > MAX_BITMAP)
+		return "its bitmap of pages is as no guest's";
+	/* What is not there costs no memory. */
+	uint8_t last;
+
+	if (read_plain(k, at + bytes - 1, &last, 1))
+		return "its bitmap of pages is cut short";
+	k->bitmap = vh_alloc(half + 64);
+	k->before = vh_alloc((half / 64 + 2) * sizeof(*k->before));
+	if (read_plain(k, at + half, k->bitmap, half))
+		return "its bitmap of pages is cut short";
+	k->pages = VH_MIN(half * 8, max_pfn);
+	for (uint64_t byte = 0; byte < half; byte++) {
+		if (byte % 64 == 0)
+			k->before[byte / 64] = n;
+		n += (unsigned)__builtin_popcount(k->bitmap[byte]);
+	}
+	return NULL;
+}
+
+static void read_notes(const struct kdump *k, const uint8_t *sub, struct vh_dump *out)
+{
+	uint64_t at = u64_at(sub, NOTES_AT), n = u64_at(sub, NOTES_SIZE_AT);
+	uint8_t last;
+
+	if (!n || n > VH_DUMP_MAX_NOTES || at > INT64_MAX - n ||
+		read_plain(k, at + n - 1, &last, 1))
+		return;
+	vh_auto_free uint8_t *notes = vh_alloc(n);
+
+	if (!read_plain(k, at, notes, n))
+		vh_dump_take_notes(notes, n, out);
+}
+
+static const char *read_heads(struct kdump *k, struct vh_dump *out)
+{
+	uint8_t head[HEAD_BYTES], sub[SUB_BYTES];
+	uint64_t block = VH_GUEST_PAGE, max_pfn;
+
+	if (read_plain(k, 0, head, sizeof(head)) || memcmp(head, "KDUMP   ", 8) != 0)
+		return "it has no header of kdump";
+	if (u32_at(head, BLOCK_SIZE_AT) != block)
+		return "its blocks are not of 4096 bytes";
+	if (read_plain(k, block, sub, sizeof(sub)))
+		return "it is cut short";
+	/* 64 bits from version 6 on. */
+	max_pfn = u32_at(head, 8) >= 6 ? u64_at(sub, MAX_PFN_64_AT) : u32_at(head, MAX_PFN_AT);
+	max_pfn = VH_MIN(max_pfn, (uint64_t)MAX_BITMAP * 8);
+	read_notes(k, sub, out);
+	uint64_t bitmap = (1 + (uint64_t)u32_at(head, SUB_BLOCKS_AT)) * block;
+	uint64_t bytes = (uint64_t)u32_at(head, BITMAP_BLOCKS_AT) * block;
+
+	k->descriptor = bitmap + bytes;
+	return read_bitmap(k, bitmap, bytes, max_pfn);
+}
+
+void vh_dump_open_kdump(int fd, struct vh_dump *out)
+{
+	static const struct vh_memory_source source = {kdump_read, kdump_next, kdump_free};
+	struct kdump *k = vh_alloc(sizeof(*k));
+	char head[VH_DUMP_HEAD] = "";
+	const char *no;
+
+	*out = (struct vh_dump){0};
+	k->fd = fd;
+	if (!read_file(fd, 0, head, sizeof(head)) && memcmp(head, "makedumpfile", 12) == 0)
+		read_records(k);
+	no = read_heads(k, out);
+	if (no) {
+		out->why = vh_asprintf("the dump cannot be used: %s", no);
+		kdump_free(k);
+		return;
+	}
+	struct vh_ram all = {.bytes = k->pages * VH_GUEST_PAGE};
+
+	out->memory = vh_memory_new(&source, k, &all, 1);
+}
+
+bool vh_kdump_available(const char **why)
+{
+	*why = NULL;
+	return true;
+}
+#else
+void vh_dump_open_kdump(int fd VH_UNUSED, struct vh_dump *out)
+{
+	*out = (struct vh_dump){.why = vh_strdup("this vmhang was built without zlib")};
+}
+
+bool vh_kdump_available(const char **why)
+{
+	*why = "this vmhang was built without zlib";
+	return false;
+}
+#endif
