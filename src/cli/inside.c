@@ -216,6 +216,8 @@ static int look_at_file(const struct vh_inside_command *o)
 	if (o->follow || o->folded || o->save)
 		return vh_cli_fail(vh_error_new(EINVAL,
 			"%s is a file: what is followed, sampled or saved is a VM", o->what));
+	if (vh_is_dump(o->what))
+		return show(o, NULL, vh_inside_of_dump(o->what, &o->look));
 	err = vh_case_load(o->what, &c);
 	if (err && err->code == EMEDIUMTYPE) {
 		vh_error_free(err);
