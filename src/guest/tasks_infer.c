@@ -16,8 +16,8 @@ struct infer {
 	size_t n; /* tasks; the first is init_task */
 	uint64_t gva[MAX_SAMPLE];
 	uint8_t *data[MAX_SAMPLE];
-	uint32_t comm, tasks, stack, sp, mm;
-	bool has_mm;
+	uint32_t comm, tasks, pid, stack, sp, mm, cpu, exec_start;
+	bool has_mm, has_cpu, has_exec_start;
 };
 
 static uint64_t u64_at(const struct infer *x, size_t task, uint32_t offset)
@@ -62,17 +62,28 @@ static bool is_comm(const uint8_t *comm)
 	return n && n < VH_TASK_COMM_LEN;
 }
 
-static bool add_sample(struct infer *x, uint64_t gva)
+static bool add_sample_of(struct infer *x, uint64_t gva, size_t n)
 {
-	uint8_t *data = vh_alloc(WINDOW);
+	uint8_t *data = vh_alloc(n);
 
-	if (!is_pointer(gva) || vh_space_read(x->k->space, gva, data, WINDOW)) {
+	if (!is_pointer(gva) || vh_space_read(x->k->space, gva, data, n)) {
 		free(data);
 		return false;
 	}
 	x->gva[x->n] = gva;
 	x->data[x->n++] = data;
 	return true;
+}
+
+static bool add_sample(struct infer *x, uint64_t gva)
+{
+	return add_sample_of(x, gva, WINDOW);
+}
+
+static void drop_samples(struct infer *x)
+{
+	for (size_t i = 0; i < x->n; i++)
+		free(x->data[i]);
 }
 
 /* --- One member after the other ------------------------------------------------------------------
@@ -139,6 +150,7 @@ static bool find_pid(struct infer *x)
 			i++;
 		if (i < x->n)
 			continue;
+		x->pid = o;
 		enter(x, "pid", o, 4);
 		enter(x, "tgid", o + 4, 4);
 		return true;
@@ -317,10 +329,170 @@ static void find_exec_start(struct infer *x)
 				started < LATEST_CLOCK && sum && sum < started;
 		}
 		if (hits * 4 >= (x->n - 1) * 3) {
+			x->exec_start = o + 24;
+			x->has_exec_start = true;
 			enter(x, "se.exec_start", o + 24, 8);
 			return;
 		}
 	}
+}
+
+/* --- CPUs and their run queues -------------------------------------------------------------------
+ */
+
+#define MAX_LOOK 16u /* CPUs */
+#define RQ_BYTES 4096u
+
+struct cpus {
+	size_t n;
+	struct infer current; /* copies of the tasks that run */
+	struct infer queue;   /* and of the run queues */
+};
+
+static bool read_cpus(struct infer *x, struct cpus *c)
+{
+	size_t n = VH_MIN(vh_task_cpus(x->k), (size_t)MAX_LOOK);
+
+	c->current.k = c->queue.k = x->k;
+	while (c->n < n && add_sample(&c->current, vh_task_current(x->k, (int)c->n)))
+		c->n++;
+	return n && c->n == n;
+}
+
+static bool is_current(const struct cpus *c, uint64_t gva)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->current.gva[i] == gva)
+			return true;
+	return false;
+}
+
+/* 1 of each CPU's current task, 0 of every other. */
+static void find_on_cpu(const struct infer *x, const struct cpus *c)
+{
+	for (uint32_t o = x->stack + 8; o < x->stack + 96; o += 4) {
+		bool fits = true;
+
+		for (size_t i = 0; i < c->n && fits; i++)
+			fits = u32_at(&c->current, i, o) == 1;
+		for (size_t i = 1; i < x->n && fits; i++)
+			fits = u32_at(x, i, o) == 0 || is_current(c, x->gva[i]);
+		if (fits) {
+			enter(x, "on_cpu", o, 4);
+			return;
+		}
+	}
+}
+
+/* The number of the CPU, of its current task; one that there is, of the others. One CPU alone tells
+ * nothing, and needs not. */
+static void find_cpu(struct infer *x, const struct cpus *c)
+{
+	for (uint32_t o = 8; c->n > 1 && o < x->stack + 128; o += 4) {
+		bool fits = true;
+
+		for (size_t i = 0; i < c->n && fits; i++)
+			fits = u32_at(&c->current, i, o) == i;
+		for (size_t i = 1; i < x->n && fits; i++)
+			fits = u32_at(x, i, o) < vh_task_cpus(x->k);
+		if (fits) {
+			x->cpu = o;
+			x->has_cpu = true;
+			enter(x, "cpu", o, 4);
+			return;
+		}
+	}
+}
+
+/* When a task of that CPU ran last, of those that were looked at. */
+static uint64_t latest_of(const struct infer *x, size_t cpu)
+{
+	uint64_t latest = 0;
+
+	for (size_t i = 1; i < x->n; i++)
+		if (!x->has_cpu || u32_at(x, i, x->cpu) == cpu)
+			latest = VH_MAX(latest, u64_at(x, i, x->exec_start));
+	return latest;
+}
+
+/* Of every CPU no less than when a task of it ran last, and not much more: the one that runs is
+ * accounted for at each tick. */
+static bool is_clock(
+	const struct infer *x, const struct cpus *c, const uint64_t *latest, uint32_t o)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		bool rests = !u32_at(&c->current, i, x->pid);
+		uint64_t value = u64_at(&c->queue, i, o), most = rests ? 10000000000u : 1000000000u;
+
+		if (value < latest[i] || value - latest[i] > most)
+			return false;
+	}
+	return true;
+}
+
+/* rq.clock, and less than a cache line behind it clock_task, which is no more
+ * (kernel/sched/sched.h, up to 7.0). */
+static void find_clock(const struct infer *x, const struct cpus *c)
+{
+	uint64_t latest[MAX_LOOK];
+
+	for (size_t i = 0; i < c->n; i++) {
+		latest[i] = latest_of(x, i);
+		if (u32_at(&c->current, i, x->pid))
+			latest[i] = VH_MAX(latest[i], u64_at(&c->current, i, x->exec_start));
+		if (!latest[i])
+			return;
+	}
+	for (uint32_t o = 64; o + 64 < RQ_BYTES; o += 8) {
+		uint32_t second = o + 8;
+
+		while (second < o + 64 &&
+			!(is_clock(x, c, latest, o) && is_clock(x, c, latest, second) &&
+				u64_at(&c->queue, 0, second) <= u64_at(&c->queue, 0, o)))
+			second += 8;
+		if (second < o + 64) {
+			vh_layout_add(x->k->layout, "rq", "clock", o, 8);
+			vh_layout_add(x->k->layout, "rq", "clock_task", second, 8);
+			return;
+		}
+	}
+}
+
+/* Behind the queue's lock: no task less than the one that runs. */
+static void find_nr_running(const struct infer *x, const struct cpus *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		uint32_t running = u32_at(&c->queue, i, 4);
+
+		if (running > 10000 || (!running && u32_at(&c->current, i, x->pid)))
+			return;
+	}
+	vh_layout_add(x->k->layout, "rq", "nr_running", 4, 4);
+}
+
+static void find_cpus(struct infer *x)
+{
+	struct cpus *c = vh_alloc(sizeof(*c));
+
+	if (read_cpus(x, c)) {
+		find_on_cpu(x, c);
+		find_cpu(x, c);
+		for (size_t i = 0; i < c->n; i++) {
+			uint64_t rq;
+
+			if (!vh_kernel_percpu(x->k, "runqueues", (int)i, &rq) ||
+				!add_sample_of(&c->queue, rq, RQ_BYTES))
+				break;
+		}
+		if (c->queue.n == c->n) {
+			find_nr_running(x, c);
+			if (x->has_exec_start && (x->has_cpu || c->n == 1))
+				find_clock(x, c);
+		}
+	}
+	drop_samples(&c->current);
+	drop_samples(&c->queue);
+	free(c);
 }
 
 bool vh_tasks_infer(struct vh_kernel *k, struct vh_inside *in)
@@ -347,13 +519,13 @@ bool vh_tasks_infer(struct vh_kernel *k, struct vh_inside *in)
 		find_mm(&x);
 		find_flags(&x);
 		find_threads(&x);
+		find_cpus(&x);
 		in->kernel.layout_inferred = true;
 	} else {
 		vh_inside_note(in,
 			"the kernel has no BTF, and %s was not found: its tasks are not known",
 			missing);
 	}
-	for (size_t i = 0; i < x.n; i++)
-		free(x.data[i]);
+	drop_samples(&x);
 	return !missing;
 }
