@@ -165,6 +165,14 @@ static int64_t signed_variable(const struct vh_kernel *k, const char *symbol)
 	return vh_kernel_u32(k, symbol, &value) ? -1 : (int32_t)value;
 }
 
+/* There, but not read, for the log alone was wanted. */
+static bool left_out(const struct vh_kernel *k, const char *symbol)
+{
+	uint64_t gva;
+
+	return !k->unwinder && vh_symbols_address(k->symbols, symbol, &gva);
+}
+
 void vh_kernel_describe(struct vh_kernel *k, struct vh_inside *in)
 {
 	struct vh_inside_kernel *out = &in->kernel;
@@ -186,6 +194,7 @@ void vh_kernel_describe(struct vh_kernel *k, struct vh_inside *in)
 	out->levels = form.levels;
 	out->pti = k->pti;
 	out->n_symbols = vh_symbols_count(k->symbols);
-	out->has_btf = k->btf;
-	out->has_orc = k->unwinder && vh_unwinder_has_orc(k->unwinder);
+	out->has_btf = k->btf || left_out(k, "__start_BTF");
+	out->has_orc =
+		k->unwinder ? vh_unwinder_has_orc(k->unwinder) : left_out(k, "__start_orc_unwind");
 }

@@ -28,7 +28,7 @@ static bool find_timekeeper(const struct vh_kernel *k, uint64_t *seq, uint64_t *
 	return true;
 }
 
-/* Members, by BTF or as 4.18 to 6.12 have them. */
+/* Members, by BTF or as 4.18 and later have them; 6.13 moved what follows the first one. */
 static struct clock_layout members(const struct vh_kernel *k)
 {
 	const struct vh_layout *l = k->layout;
@@ -37,7 +37,8 @@ static struct clock_layout members(const struct vh_kernel *k)
 		vh_layout_offset(l, "timekeeper", "tkr_mono.shift", 28),
 		vh_layout_offset(l, "timekeeper", "tkr_mono.xtime_nsec", 32),
 		vh_layout_offset(l, "timekeeper", "tkr_mono.base", 40),
-		vh_layout_offset(l, "timekeeper", "offs_boot", 152),
+		vh_layout_offset(
+			l, "timekeeper", "offs_boot", vh_kernel_since(k, 6, 13) ? 96 : 152),
 	};
 }
 
