@@ -83,8 +83,7 @@ static int by_address(const void *a, const void *b)
 static const char *walk(struct vh_modules *m, struct vh_kernel *k, uint64_t head)
 {
 	uint8_t copy[VH_MODULE_STRUCT];
-	uint64_t at, mark = head;
-	size_t until = 1;
+	uint64_t at;
 
 	if (vh_space_u64(k->space, head, &at) < 0)
 		return "its begin cannot be read";
@@ -100,15 +99,11 @@ static const char *walk(struct vh_modules *m, struct vh_kernel *k, uint64_t head
 			return "the kernel has no type information, and its form is not known";
 		b.n = m->layout.bytes;
 		add(m, b);
-		/* A list that comes back to one of its own: the mark, which is set anew ever more
-		 * rarely, is met again. */
-		if (m->n == until) {
-			mark = at;
-			until *= 2;
-		}
+		m->list[m->n - 1].at = gva;
 		at = vh_bytes_u64(b, m->layout.list);
-		if (at == mark)
-			return "it leads back into itself";
+		for (size_t i = 0; i < m->n; i++)
+			if (m->list[i].at == at - m->layout.list)
+				return "it leads back into itself";
 	}
 	return NULL;
 }

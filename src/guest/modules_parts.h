@@ -30,6 +30,7 @@ struct vh_module_region {
 
 struct vh_module {
 	char name[VH_MODULE_NAME];
+	uint64_t at;  /* of its struct module */
 	uint64_t gva; /* as /proc/modules shows it: where its text begins */
 	uint64_t bytes;
 	uint64_t kallsyms; /* gva of struct mod_kallsyms; 0 none */

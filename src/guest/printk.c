@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#define MAX_HOLES 256u /* pages; behind so many no further one is tried */
+
 void vh_printk_add(struct vh_inside *in, const struct vh_inside_record *r, struct vh_bytes text)
 {
 	char *copy = vh_alloc(text.n + 1);
@@ -23,7 +25,8 @@ static int read_piece(struct vh_space *s, uint64_t gva, uint64_t n, uint8_t *to,
 	for (uint64_t at = 0, piece; err && err != -EDQUOT && err != -ETIME && at < n;
 		at += piece) {
 		piece = VH_MIN(VH_GUEST_PAGE - (gva + at) % VH_GUEST_PAGE, n - at);
-		int failed = vh_space_read(s, gva + at, to + at, piece);
+		int failed =
+			*holes < MAX_HOLES ? vh_space_read(s, gva + at, to + at, piece) : -ENODATA;
 
 		if (failed == -EDQUOT || failed == -ETIME)
 			return failed;

@@ -10,6 +10,7 @@
 
 #define MAX_LOG (64u << 20)
 #define MIN_LOG 1024u
+#define MAX_SEQ (UINT64_MAX >> 1)
 
 /* struct printk_log: 16 bytes, and 4 more with CONFIG_PRINTK_CALLER (5.1). */
 #define HEADER        16u
@@ -73,7 +74,8 @@ static int read_variables(const struct vh_kernel *k, struct log *l)
 	if (!err)
 		err = read_u64(k, "log_next_seq", &l->next_seq);
 	if (!err && (l->bytes < MIN_LOG || l->bytes > MAX_LOG || l->first >= l->bytes ||
-			    l->next > l->bytes))
+			    l->next > l->bytes || l->first_seq > MAX_SEQ ||
+			    l->next_seq - l->first_seq > l->bytes / HEADER))
 		err = -EBADMSG;
 	return err;
 }
@@ -106,7 +108,7 @@ static bool walk(struct log *l, struct vh_bytes log, uint64_t from, struct vh_in
 	uint64_t seq = l->first_seq, most = l->bytes / l->header, wraps = 0;
 	uint64_t all = l->next_seq - l->first_seq;
 
-	if (all > VH_INSIDE_MAX_DMESG && all <= most)
+	if (all > VH_INSIDE_MAX_DMESG)
 		from = VH_MAX(from, l->next_seq - VH_INSIDE_MAX_DMESG);
 	for (uint32_t at = l->first, bytes; at != l->next; at += bytes, seq++) {
 		if (seq - l->first_seq > most)
@@ -149,6 +151,8 @@ static void add_unfinished(struct vh_kernel *k, struct log *l, struct vh_inside 
 		.complete = false,
 	};
 
+	if (in->n_dmesg)
+		record.seq = VH_MAX(record.seq, in->dmesg[in->n_dmesg - 1].seq + 1);
 	if (n && n <= line)
 		vh_printk_add(in, &record, vh_bytes_at(b, 0, n));
 }

@@ -7,6 +7,7 @@
  *	OFFSET NAME BYTES*N	an array of numbers
  *	OFFSET NAME :BITS	a bit field; OFFSET is in bits
  *	OFFSET NAME @TYPE	a member that is a structure described before; "-": anonymous
+ *	OFFSET NAME @TYPE*N	an array of such
  *	typedef NAME TYPE	of a structure described before
  *	enum NAME FIRST...	its enumerators, numbered from 0 on
  *
@@ -112,7 +113,17 @@ static inline void btf_member(struct btf_build *b, struct btf_rows *r, struct vh
 	if (r->n == 256)
 		abort();
 	if (vh_str_starts(type, "@")) {
-		id = btf_find(b, (struct vh_str){type.s + 1, type.n - 1});
+		size_t end = star < 0 ? type.n : (size_t)star;
+
+		id = btf_find(b, (struct vh_str){type.s + 1, end - 1});
+		if (star >= 0) {
+			uint64_t n =
+				btf_number((struct vh_str){type.s + end + 1, type.n - end - 1});
+
+			btf_words(b, (uint32_t[]){0, btf_info(3, 0, false), 0, id, id, (uint32_t)n},
+				6);
+			id = ++b->n;
+		}
 	} else if (vh_str_starts(type, ":")) {
 		bits = bits / 8 | btf_number((struct vh_str){type.s + 1, type.n - 1}) << 24;
 		id = btf_int(b, 4);
