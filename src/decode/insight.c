@@ -3,6 +3,24 @@
 
 #include <inttypes.h>
 
+static const char *const doing_names[VH_N_DOING] = {
+	[VH_DOING_UNKNOWN] = "unknown",
+	[VH_DOING_IDLE] = "idle",
+	[VH_DOING_USER] = "user",
+	[VH_DOING_PANIC] = "panic",
+	[VH_DOING_PARKED] = "parked",
+	[VH_DOING_LOCK] = "lock",
+	[VH_DOING_IPI] = "ipi",
+	[VH_DOING_IRQS_OFF] = "one-place-irqs-off",
+	[VH_DOING_ONE_PLACE] = "one-place",
+	[VH_DOING_KERNEL] = "kernel",
+};
+
+const char *vh_doing_name(enum vh_doing doing)
+{
+	return vh_name_of(doing_names, VH_ARRAY_SIZE(doing_names), (int)doing);
+}
+
 bool vh_frame_is(const struct vh_frame *f, const char *function)
 {
 	size_t n = strlen(function);
@@ -89,7 +107,7 @@ static bool spins_in(const struct vh_inside_vcpu *v, const char *const *function
 
 bool vh_inside_stays(const struct vh_inside_vcpu *v)
 {
-	return v->samples >= 2 && (v->same_rip || v->steady == v->samples);
+	return v->samples >= 2 && (v->same_rip || v->same_place);
 }
 
 enum vh_doing vh_inside_doing(const struct vh_inside_vcpu *v)
@@ -104,9 +122,10 @@ enum vh_doing vh_inside_doing(const struct vh_inside_vcpu *v)
 		return VH_DOING_PARKED;
 	if (idles(v))
 		return VH_DOING_IDLE;
-	if (spins_in(v, locks))
+	/* Everybody does so for a moment; a dump has no second look. */
+	if (spins_in(v, locks) && (v->samples < 2 || vh_inside_stays(v)))
 		return VH_DOING_LOCK;
-	if (spins_in(v, answers))
+	if (spins_in(v, answers) && (v->samples < 2 || vh_inside_stays(v)))
 		return VH_DOING_IPI;
 	if (!v->stack.n)
 		return VH_DOING_UNKNOWN;

@@ -23,6 +23,7 @@ enum vh_doing {
 	VH_DOING_KERNEL,    /* works in the kernel */
 	VH_N_DOING
 };
+const char *vh_doing_name(enum vh_doing doing); /* stable: "irqs-off" */
 enum vh_doing vh_inside_doing(const struct vh_inside_vcpu *v);
 /* It was met at the same place whenever it was looked at, at least twice. */
 bool vh_inside_stays(const struct vh_inside_vcpu *v);

@@ -18,7 +18,7 @@
 #define STACK_BYTES (32u << 10)
 
 struct vcpu_look {
-	struct vh_cpu before;
+	struct vh_cpu before, first; /* of this sample, and of the first one */
 	struct vh_space *space; /* its own, with the copy of its stack; NULL: not in the kernel */
 	bool done;              /* in this sample */
 };
@@ -91,6 +91,14 @@ static bool same_function(const struct vh_kernel *k, uint64_t a, uint64_t b)
 	return same;
 }
 
+/* As far as a loop goes: what it calls returns to where it is. */
+static bool same_place(const struct vh_kernel *k, const struct vh_cpu *a, const struct vh_cpu *b)
+{
+	struct vh_cpu_place x = vh_cpu_place(a), y = vh_cpu_place(b);
+
+	return x.sp == y.sp && x.root == y.root && same_function(k, x.ip, y.ip);
+}
+
 static bool is_steady(const struct vh_kernel *k, const struct vh_cpu *a, const struct vh_cpu *b)
 {
 	struct vh_cpu_place x = vh_cpu_place(a), y = vh_cpu_place(b);
@@ -145,7 +153,11 @@ static void take(struct look *l, size_t i, bool steady)
 	struct vh_inside_vcpu *v = &l->in->vcpus[i];
 	const struct vh_cpu *c = &l->vcpus[i].before;
 
+	if (!v->samples)
+		l->vcpus[i].first = *c;
 	v->same_rip = v->samples == 0 || (v->same_rip && v->rip == vh_cpu_place(c).ip);
+	v->same_place =
+		v->samples == 0 || (v->same_place && same_place(l->k, &l->vcpus[i].first, c));
 	if (!l->has_best[i]) {
 		vh_backtrace_free(&v->stack);
 		unwind(l, i, &v->stack);

@@ -119,6 +119,7 @@ struct vh_inside_vcpu {
 	 * so that the backtrace is of one moment; and whether RIP was the same in all. */
 	unsigned samples, steady;
 	bool same_rip;
+	bool same_place; /* in one function, its stack pointer the same, in all: a loop */
 	struct vh_backtrace stack;
 	struct vh_inside_lock lock; /* a spin lock that it waits for */
 	/* Its run queue. */

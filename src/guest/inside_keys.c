@@ -145,6 +145,7 @@ static const struct vh_inside_key vcpu_keys[] = {
 	UINT("samples", samples, UINT_MAX),
 	UINT("steady", steady, UINT_MAX),
 	BOOL("same_rip", same_rip),
+	BOOL("same_place", same_place),
 	OBJECT("stack", stack, stack_shape),
 	OBJECT("lock", lock, lock_shape),
 	SIGNED("nr_running", nr_running),

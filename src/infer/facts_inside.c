@@ -94,7 +94,7 @@ static void add_spin(
 	bool known = v->lock.symbol || v->lock.gva || v->lock.holder_pid >= 0;
 	struct vh_fact *f;
 
-	if (!agrees(facts, v) || writes_to_console(&v->stack))
+	if (!vh_inside_stays(v) || !agrees(facts, v) || writes_to_console(&v->stack))
 		return;
 	f = add(facts,
 		vh_fact_add(facts, id, v->index, NAN,

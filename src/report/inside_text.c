@@ -175,7 +175,9 @@ static void put_vcpu(const struct writer *w, const struct vh_inside_vcpu *v)
 		v->halted ? ", halted" : "");
 	if (v->samples > 1)
 		vh_buf_printf(&line, "; %u looks, %s, backtrace steady in %u", v->samples,
-			v->same_rip ? "always the same instruction" : "at different instructions",
+			v->same_rip     ? "always the same instruction"
+			: v->same_place ? "always in that function"
+					: "at different places",
 			v->steady);
 	vh_wrap(w->out, (struct vh_str){line.data, line.len}, w->width, "  ", "      ");
 	if (v->mapping)

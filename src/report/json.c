@@ -44,6 +44,7 @@ static struct json_object *fact(const struct vh_fact *f)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *evidence = json_object_new_array();
+	struct json_object *lines = json_object_new_array();
 
 	vh_json_put_text(o, "id", vh_fact_name(f->id));
 	vh_report_put_known(o, "vcpu", f->vcpu);
@@ -52,6 +53,9 @@ static struct json_object *fact(const struct vh_fact *f)
 	for (size_t i = 0; i < f->n_evidence; i++)
 		json_object_array_add(evidence, json_object_new_uint64(f->evidence[i]));
 	json_object_object_add(o, "evidence", evidence);
+	for (size_t i = 0; i < f->n_lines; i++)
+		json_object_array_add(lines, vh_json_text(vh_str(f->lines[i])));
+	json_object_object_add(o, "lines", lines);
 	return o;
 }
 
@@ -271,6 +275,7 @@ struct json_object *vh_report_json(const struct vh_report *r)
 	json_object_object_add(o, "not_seen", not_seen(r->verdict));
 	put_strings(o, "remarks", r->verdict->remarks, r->verdict->n_remarks);
 	put_facts(o, "facts", (const struct vh_fact *const *)r->facts->list, r->facts->n);
+	json_object_object_add(o, "inside", vh_report_inside(r->model->inside));
 	vh_report_put_model(o, r->model);
 	json_object_object_add(o, "evidence", evidence(r->c));
 	return o;

@@ -16,5 +16,6 @@ void vh_report_put_known(struct json_object *o, const char *key, int64_t value);
 
 /* The decoded case: threads, vCPUs, counters, monitor, drives, cgroup, logs, screen. */
 void vh_report_put_model(struct json_object *o, const struct vh_model *m);
+struct json_object *vh_report_inside(const struct vh_inside *in); /* NULL for NULL */
 struct json_object *vh_report_vcpu(const struct vh_vcpu *cpu);
 struct json_object *vh_report_counters(const struct vh_counters *counters);

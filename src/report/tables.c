@@ -314,6 +314,7 @@ void vh_view_add_tables(struct vh_view *v, const struct vh_report *r)
 
 	add_threads(v, m);
 	add_confidential(v, m);
+	vh_view_add_inside(v, r);
 	if (m->exits)
 		vh_view_add_exits(v, m->exits);
 	for (size_t i = 0; i < m->n_vcpus; i++)

@@ -54,6 +54,14 @@ static void put_item(const struct writer *w, const struct vh_view_item *item, co
 	vh_wrap(w->out, vh_str(vh_buf_str(&text)), w->width, first, rest);
 }
 
+/* With the lines that prove it, as they are. */
+static void put_fact(const struct writer *w, const struct vh_view_item *item)
+{
+	put_item(w, item, "  - ", "    ");
+	for (size_t i = 0; i < item->n_lines; i++)
+		vh_buf_printf(w->out, "      | %s\n", item->lines[i]);
+}
+
 static void put_steps(const struct writer *w, const struct vh_view_section *s)
 {
 	for (size_t i = 0; i < s->n_items; i++) {
@@ -112,7 +120,7 @@ static void put_section(const struct writer *w, const struct vh_view_section *s)
 	switch (s->kind) {
 	case VH_VIEW_ITEMS:
 		for (size_t i = 0; i < s->n_items; i++)
-			put_item(w, &s->items[i], "  - ", "    ");
+			put_fact(w, &s->items[i]);
 		break;
 	case VH_VIEW_STEPS:
 		put_steps(w, s);

@@ -153,6 +153,8 @@ static void add_facts(struct vh_view_section *s, const struct vh_case *c,
 
 		item->text = vh_buf_steal(&text);
 		item->sources = vh_view_sources(c, f);
+		for (size_t k = 0; k < f->n_lines; k++)
+			VH_PUSH(item->lines, item->n_lines) = vh_strdup(f->lines[k]);
 	}
 }
 
@@ -388,6 +390,9 @@ static void item_free(struct vh_view_item *item)
 	free(item->text);
 	free(item->sources);
 	free(item->command);
+	for (size_t i = 0; i < item->n_lines; i++)
+		free(item->lines[i]);
+	free(item->lines);
 }
 
 static void section_free(struct vh_view_section *s)

@@ -18,6 +18,8 @@ struct vh_view_item {
 	char *text;
 	char *sources; /* "task.schedstat, hmp.info-registers"; NULL for none */
 	char *command; /* to paste; NULL for none */
+	char **lines;  /* of a log or a backtrace, that prove it */
+	size_t n_lines;
 };
 
 struct vh_view_column {
@@ -68,4 +70,5 @@ void vh_view_percent(struct vh_view_section *s, double share);
 /* The tables of --verbose: tables.c, exits_report.c, registers.c. */
 void vh_view_add_tables(struct vh_view *v, const struct vh_report *r);
 void vh_view_add_exits(struct vh_view *v, const struct vh_exits *e);
+void vh_view_add_inside(struct vh_view *v, const struct vh_report *r);
 void vh_view_add_registers(struct vh_view *v, const struct vh_vcpu *cpu);

@@ -265,6 +265,8 @@ void vh_doubt_health_of_kernel(struct vh_judgement *j, const struct vh_facts *fa
 		{VH_FACT_INSIDE_ON_FREEZE, "a file system of it is frozen, and a task waits"},
 		{VH_FACT_INSIDE_ON_LOCK, "a task in it has waited for a lock for long"},
 		{VH_FACT_INSIDE_BLOCKED, "a task in it has waited for long, not to be killed"},
+		{VH_FACT_INSIDE_WAITS_FOR_ROOT, "its kernel waits for the root device"},
+		{VH_FACT_INSIDE_RESCUE, "it is in rescue or emergency mode"},
 		{VH_FACT_INSIDE_DEADLOCK, "tasks in it wait for each other's locks"},
 		{VH_FACT_TEXT_OOM_LOOP, "it is out of memory, as its kernel says"},
 		{VH_FACT_TEXT_READ_ONLY, "a file system of it is read-only after an error"},
