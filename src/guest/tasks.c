@@ -107,6 +107,9 @@ static void read_stack(
 	struct vh_unwind_from from = {0};
 
 	row->visited = true;
+	if (!t->has[VH_TASK_SP] ||
+		vh_space_u64(k->space, row->gva + t->f[VH_TASK_SP].offset, &row->sp))
+		return;
 	if (row->on_cpu || !vh_is_kernel_gva(row->stack) || row->sp < row->stack ||
 		row->sp >= end || end - row->sp < form.bytes || form.bytes > 512)
 		return;

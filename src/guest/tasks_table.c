@@ -26,7 +26,7 @@ static const char *const names[VH_N_TASK_FIELD][3] = {
 	[VH_TASK_MM] = {"mm"},
 	[VH_TASK_EXEC_START] = {"se.exec_start"},
 	[VH_TASK_IN_IOWAIT] = {"in_iowait"},
-	[VH_TASK_BLOCKER] = {"blocker"},
+	[VH_TASK_BLOCKER] = {"blocker", "blocker_mutex"}, /* 6.15: a mutex alone */
 	[VH_TASK_BLOCKED_ON] = {"blocked_on"},
 	[VH_TASK_PI_BLOCKED_ON] = {"pi_blocked_on"},
 };
@@ -52,13 +52,14 @@ static void make_pieces(struct vh_task_table *t)
 	for (unsigned round = 0; round < VH_N_TASK_FIELD; round++) {
 		const struct vh_field *lowest = NULL;
 
+		/* Stack pointers are read of those alone whose stack is. */
 		for (unsigned i = 0; i < VH_N_TASK_FIELD; i++)
-			if (t->has[i] && t->f[i].offset >= done &&
+			if (t->has[i] && i != VH_TASK_SP && t->f[i].offset >= done &&
 				(!lowest || t->f[i].offset < lowest->offset))
 				lowest = &t->f[i];
 		if (!lowest)
 			return;
-		add_piece(t, lowest->offset, VH_MAX(lowest->size, 8u));
+		add_piece(t, lowest->offset, VH_MAX(lowest->size, 16u));
 		done = lowest->offset + 1;
 	}
 }
@@ -150,12 +151,13 @@ static uint64_t number(const struct copy *c, enum vh_task_field field)
 	return value;
 }
 
-static uint64_t pointer(const struct copy *c, enum vh_task_field field)
+/* Of a list_head: its next, or its prev. */
+static uint64_t pointer(const struct copy *c, enum vh_task_field field, size_t at)
 {
 	uint64_t value = 0;
 
 	if (c->t->has[field])
-		memcpy(&value, c->bytes + c->t->f[field].offset, sizeof(value));
+		memcpy(&value, c->bytes + c->t->f[field].offset + at, sizeof(value));
 	return value;
 }
 
@@ -165,12 +167,12 @@ static void read_row(const struct copy *c, struct vh_task_row *out)
 	out->tgid = c->t->has[VH_TASK_TGID] ? (int32_t)number(c, VH_TASK_TGID) : out->pid;
 	memcpy(out->comm, c->bytes + c->t->f[VH_TASK_COMM].offset, VH_TASK_COMM_LEN);
 	out->stack = number(c, VH_TASK_STACK);
-	out->sp = number(c, VH_TASK_SP);
 	out->signal = number(c, VH_TASK_SIGNAL);
 	out->mm = number(c, VH_TASK_MM);
 	out->exec_start = number(c, VH_TASK_EXEC_START);
-	out->thread_next = pointer(c, VH_TASK_THREAD_NODE);
-	out->tasks_next = pointer(c, VH_TASK_TASKS);
+	out->thread_next = pointer(c, VH_TASK_THREAD_NODE, 0);
+	out->thread_before = pointer(c, VH_TASK_THREAD_NODE, 8);
+	out->tasks_next = pointer(c, VH_TASK_TASKS, 0);
 	out->blocker = number(c, VH_TASK_BLOCKER);
 	out->blocked_on = number(c, VH_TASK_BLOCKED_ON);
 	out->pi_blocked_on = number(c, VH_TASK_PI_BLOCKED_ON);
@@ -190,7 +192,7 @@ int vh_task_table_row(struct vh_task_table *t, uint64_t gva, struct vh_task_row 
 
 	if (!vh_is_kernel_gva(gva) || gva % 8)
 		return -EBADMSG;
-	c.bytes = vh_alloc(end + 8);
+	c.bytes = vh_alloc(end);
 	for (size_t i = 0; i < t->n_pieces && !err; i++)
 		err = vh_space_read(t->k->space, gva + t->pieces[i].from,
 			c.bytes + t->pieces[i].from, t->pieces[i].to - t->pieces[i].from);
@@ -229,7 +231,9 @@ static bool add_threads(struct vh_task_table *t, const struct vh_task_row *leade
 	uint64_t first = leader->gva + node;
 	unsigned passed_head = 0;
 
-	if (!t->has_threads || !vh_is_kernel_gva(leader->signal))
+	/* Mostly it is alone. */
+	if (!t->has_threads || !vh_is_kernel_gva(leader->signal) ||
+		(at == head && leader->thread_before == head))
 		return true;
 	/* A ring of the head and every thread, so it comes back to the leader. */
 	while (at != first) {

@@ -34,7 +34,8 @@ enum vh_task_field { /* of struct task_struct */
 #define VH_TASK_PIECES 8
 
 struct vh_task_row {
-	uint64_t gva, stack, sp, signal, mm, exec_start, thread_next, tasks_next;
+	uint64_t gva, stack, sp, signal, mm, exec_start;
+	uint64_t thread_next, thread_before, tasks_next;
 	uint64_t blocker, blocked_on, pi_blocked_on;
 	uint64_t flags;
 	int64_t pid, tgid, cpu;

@@ -189,6 +189,12 @@ static void completion_wait(
 	out->symbol = vh_task_lock_name(t->k, out->gva);
 }
 
+/* Frames behind the innermost that are not guessed. */
+static bool has_callers(const struct vh_backtrace *b)
+{
+	return b->n > 1 && b->frames[1].kind != VH_FRAME_GUESS;
+}
+
 void vh_task_wait(
 	struct vh_task_table *t, const struct vh_task_stack *s, struct vh_inside_lock *out)
 {
@@ -199,8 +205,8 @@ void vh_task_wait(
 		percpu_wait(t, s, out);
 		return;
 	}
-	/* The structures decide; where they tell nothing, the frames do. */
-	if (kind != VH_BLOCKED_UNKNOWN || !s->frames->n || s->row->blocker || s->row->blocked_on ||
+	/* What a lock's own function, or the task itself, says goes before all else. */
+	if (kind != VH_BLOCKED_UNKNOWN || s->row->blocker || s->row->blocked_on ||
 		s->row->pi_blocked_on) {
 		out->kind = kind;
 		if (vh_task_lock(t, s, kind, out) || kind != VH_BLOCKED_UNKNOWN)
@@ -216,4 +222,7 @@ void vh_task_wait(
 		out->kind = SIGN(s->frames, TOP_FRAMES, completion_signs);
 	if (out->kind == VH_BLOCKED_COMPLETION)
 		completion_wait(t, s, out);
+	/* Without frames that are certain, what lies on the stack must do. */
+	if (out->kind == VH_BLOCKED_UNKNOWN && !has_callers(s->frames))
+		vh_task_lock(t, s, VH_BLOCKED_UNKNOWN, out);
 }

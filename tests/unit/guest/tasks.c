@@ -124,6 +124,22 @@ static void test_mutexes(void **state)
 	close_image(t);
 }
 
+/* Where no frame tells of a lock, the waiter does whose lock is of a task. */
+static void test_no_frames(void **state)
+{
+	struct task_image *t = open_image(ALL_TYPES, "u64 ffff888000004f08 ffffffff81000010\n"
+						     "u64 ffff888000006f08 ffffffff81000010\n"
+						     "u64 ffffffff82000400 12345678\n");
+
+	(void)state;
+	assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
+	assert_int_equal(task(t, 100)->lock.kind, VH_BLOCKED_MUTEX);
+	assert_int_equal(task(t, 100)->lock.holder_pid, 200);
+	assert_int_equal(task(t, 200)->lock.kind, VH_BLOCKED_UNKNOWN);
+	assert_int_equal(task(t, 200)->lock.holder_pid, -1);
+	close_image(t);
+}
+
 /* The second waiter of a mutex: its list leads over the first one, on another stack, to the lock.
  */
 static void test_several_waiters(void **state)
@@ -523,6 +539,7 @@ int main(void)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_mutexes),
+		cmocka_unit_test(test_no_frames),
 		cmocka_unit_test(test_several_waiters),
 		cmocka_unit_test(test_rwsem),
 		cmocka_unit_test(test_lying_waiters),
