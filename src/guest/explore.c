@@ -41,6 +41,9 @@ static void read_log(struct vh_kernel *k, uint64_t from, struct vh_inside *in)
 	struct vh_step step = vh_step_begin(vh_space_memory(k->space));
 
 	vh_printk_read(k, from, in);
+	/* The log begins with the command line. */
+	for (size_t i = 0; i < in->n_dmesg; i++)
+		vh_secrets_hide(k->secrets, in->dmesg[i].text, in->dmesg[i].n);
 	vh_step_end(in, "dmesg", vh_space_memory(k->space), step);
 }
 
@@ -114,6 +117,8 @@ struct vh_inside *vh_explore(
 	add_vcpus(input, in);
 	if (vh_kernel_find(input->memory, input->cpus, input->n_cpus, &kernel, in, &k)) {
 		look_into(&k, input, options, in);
+		in->secrets = k.secrets;
+		k.secrets = NULL;
 		vh_kernel_close(&k);
 	}
 	finish(input->memory, began_ns, in);

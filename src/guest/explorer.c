@@ -83,13 +83,14 @@ static bool put_inside(int wire, uint32_t kind, struct vh_inside *in)
 	}
 }
 
-static void put_pages(const struct within *w)
+static void put_pages(const struct within *w, const struct vh_inside *in)
 {
 	struct vh_pages kept;
 	vh_auto_buf struct vh_buf frame = {0};
 	uint64_t n;
 
 	vh_memory_take_kept(w->memory, &kept);
+	vh_secrets_hide(in->secrets, kept.data, kept.n * VH_GUEST_PAGE);
 	n = kept.n;
 	vh_buf_add(&frame, &n, sizeof(n));
 	vh_buf_add(&frame, kept.gpa, kept.n * sizeof(*kept.gpa));
@@ -174,7 +175,7 @@ static void run_once(void *self, int wire)
 	}
 	if (view.memory && w->e->keep_pages) {
 		w->memory = view.memory;
-		put_pages(w);
+		put_pages(w, in);
 	}
 	put_inside(wire, INSIDE, in);
 	vh_inside_free(in);

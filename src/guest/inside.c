@@ -120,6 +120,7 @@ void vh_inside_free(struct vh_inside *in)
 		free(in->steps[i].name);
 	free(in->steps);
 	free(in->why);
+	vh_secrets_free(in->secrets);
 	free(in);
 }
 

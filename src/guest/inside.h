@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/names.h"
 #include "guest/registers.h"
+#include "guest/secrets.h"
 
 #define VH_INSIDE_SCHEMA "vmhang.inside/1"
 
@@ -197,6 +198,8 @@ struct vh_inside {
 	uint64_t bytes, reads,
 		absent; /* read of guest memory; reads that met pages that were absent */
 	int64_t took_ns;
+	/* Of the command line: for whoever keeps pages, and never written. NULL: none are known. */
+	struct vh_secrets *secrets;
 };
 
 struct vh_inside *vh_inside_new(enum vh_inside_outcome outcome);

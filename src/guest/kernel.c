@@ -10,6 +10,7 @@
 void vh_kernel_close(struct vh_kernel *k)
 {
 	vh_unwinder_free(k->unwinder);
+	vh_secrets_free(k->secrets);
 	vh_modules_free(k->modules);
 	vh_layout_free(k->layout);
 	vh_guest_btf_free(k->btf);

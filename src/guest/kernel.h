@@ -5,6 +5,7 @@
 #include "guest/arm.h"
 #include "guest/inside.h"
 #include "guest/layout.h"
+#include "guest/secrets.h"
 #include "guest/space.h"
 #include "guest/symbols.h"
 
@@ -31,6 +32,7 @@ struct vh_kernel {
 	struct vh_layout *layout;     /* never NULL once vh_kernel_find() returned 0 */
 	struct vh_modules *modules;   /* maybe empty; NULL with only_log */
 	struct vh_unwinder *unwinder; /* NULL with only_log */
+	struct vh_secrets *secrets;   /* of its command line; NULL: it was not read */
 	enum vh_inside_method method;
 	bool pti;
 	unsigned version; /* 6.1 as 601; 0 unknown */

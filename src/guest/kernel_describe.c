@@ -96,7 +96,7 @@ static char *build_id(const struct vh_kernel *k)
 	return id;
 }
 
-static char *command_line(const struct vh_kernel *k)
+static char *command_line(struct vh_kernel *k)
 {
 	vh_auto_free char *text = vh_alloc(MAX_COMMAND);
 	uint64_t gva;
@@ -113,7 +113,9 @@ static char *command_line(const struct vh_kernel *k)
 	}
 	if (vh_space_string(k->space, gva, text, MAX_COMMAND) < 0)
 		return NULL;
-	return vh_kernel_masked(text);
+	if (!k->secrets)
+		k->secrets = vh_secrets_new();
+	return vh_kernel_masked(text, k->secrets);
 }
 
 /* enum system_states (include/linux/kernel.h); FREEING_INITMEM came with 5.16. */

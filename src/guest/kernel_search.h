@@ -33,8 +33,9 @@ bool vh_kernel_try(struct vh_kernel_search *s, const struct vh_root *root);
 bool vh_kernel_root_of_note(const struct vh_vmcoreinfo *note, struct vh_root *root);
 /* Outcome, stage and why, where no kernel was found. */
 void vh_kernel_why_not(const struct vh_kernel_search *s, const struct vh_cpu *cpus, size_t n);
-/* kernel_text.c. A command line with the values of what is likely a secret masked. */
-char *vh_kernel_masked(const char *command_line);
+/* kernel_text.c. A command line with the values of what is likely a secret masked; they are added
+ * to secrets, where there is one. */
+char *vh_kernel_masked(const char *command_line, struct vh_secrets *secrets);
 /* "P W O": letters of Documentation/admin-guide/tainted-kernels.rst. */
 char *vh_kernel_taint_text(uint64_t taint);
 /* kernel_uptime.c. Nanoseconds since boot, -1 unknown. */

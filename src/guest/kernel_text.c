@@ -51,8 +51,21 @@ static bool is_secret(struct vh_str key)
 	return false;
 }
 
+/* The line as it may be told, and what was left out of it. */
+struct masking {
+	struct vh_buf out;
+	struct vh_secrets *secrets; /* NULL: nobody asks */
+};
+
+static void mask(struct masking *m, struct vh_str secret)
+{
+	vh_buf_puts(&m->out, MASK);
+	if (m->secrets)
+		vh_secrets_add(m->secrets, secret);
+}
+
 /* "http://user:pass@host", dracut's "iscsi:user:pass@host": what stands before the "@". */
-static void add_without_login(struct vh_buf *out, struct vh_str value)
+static void add_without_login(struct masking *m, struct vh_str value)
 {
 	ssize_t scheme = vh_str_find(value, "://"), from = scheme + 3, at;
 	struct vh_str rest;
@@ -64,18 +77,18 @@ static void add_without_login(struct vh_buf *out, struct vh_str value)
 		at = vh_str_find(rest, "@");
 		rest.n = at < 0 ? 0 : (size_t)at;
 		if (vh_str_find(rest, ":") >= 0 && vh_str_find(rest, "/") < 0) {
-			vh_buf_add(out, value.s, (size_t)from);
-			vh_buf_puts(out, MASK);
+			vh_buf_add(&m->out, value.s, (size_t)from);
+			mask(m, rest);
 			value.s += from + at;
 			value.n -= (size_t)(from + at);
 		}
 	}
-	vh_buf_add(out, value.s, value.n);
+	vh_buf_add(&m->out, value.s, value.n);
 }
 
 /* A value may hold keys of its own: "rootflags=vers=3.0,password=x", "systemd.setenv=TOKEN=x". From
  * a secret on, all of it is masked, for that may hold commas. */
-static void add_value(struct vh_buf *out, struct vh_str value)
+static void add_value(struct masking *m, struct vh_str value)
 {
 	struct vh_str part;
 
@@ -85,42 +98,46 @@ static void add_value(struct vh_buf *out, struct vh_str value)
 
 		vh_next_part(&value, ',', &part);
 		if (!first)
-			vh_buf_putc(out, ',');
+			vh_buf_putc(&m->out, ',');
 		equals = vh_str_find(part, "=");
 		if (equals >= 0 && is_secret((struct vh_str){part.s, (size_t)equals})) {
-			vh_buf_add(out, part.s, (size_t)equals + 1);
-			vh_buf_puts(out, MASK);
+			vh_buf_add(&m->out, part.s, (size_t)equals + 1);
+			part.s += equals + 1;
+			part.n -= (size_t)equals + 1;
+			if (value.n) /* up to the end of it */
+				part.n = (size_t)(value.s + value.n - part.s);
+			mask(m, part);
 			return;
 		}
-		add_without_login(out, part);
+		add_without_login(m, part);
 		if (more && !value.n)
-			vh_buf_putc(out, ',');
+			vh_buf_putc(&m->out, ',');
 	}
 }
 
-static void add_argument(struct vh_buf *out, struct vh_str a)
+static void add_argument(struct masking *m, struct vh_str a)
 {
 	ssize_t equals = vh_str_find(a, "=");
 	struct vh_str key;
 
 	if (equals < 0) {
-		vh_buf_add(out, a.s, a.n);
+		vh_buf_add(&m->out, a.s, a.n);
 		return;
 	}
 	key = (struct vh_str){a.s, (size_t)equals};
 	if (key.n && key.s[0] == '"')
 		key = (struct vh_str){key.s + 1, key.n - 1};
-	vh_buf_add(out, a.s, (size_t)equals + 1);
+	vh_buf_add(&m->out, a.s, (size_t)equals + 1);
 	a = (struct vh_str){a.s + equals + 1, a.n - (size_t)equals - 1};
-	if (is_secret(key))
-		vh_buf_puts(out, a.n ? MASK : "");
-	else
-		add_value(out, a);
+	if (!is_secret(key))
+		add_value(m, a);
+	else if (a.n)
+		mask(m, a);
 }
 
-char *vh_kernel_masked(const char *command_line)
+char *vh_kernel_masked(const char *command_line, struct vh_secrets *secrets)
 {
-	struct vh_buf out = {0};
+	struct masking m = {.secrets = secrets};
 
 	while (*command_line) {
 		size_t n = 0;
@@ -132,12 +149,12 @@ char *vh_kernel_masked(const char *command_line)
 				break;
 			quoted ^= command_line[n] == '"';
 		}
-		add_argument(&out, (struct vh_str){command_line, n});
+		add_argument(&m, (struct vh_str){command_line, n});
 		command_line += n;
 		if (*command_line)
-			vh_buf_putc(&out, *command_line++);
+			vh_buf_putc(&m.out, *command_line++);
 	}
-	return vh_buf_steal(&out);
+	return vh_buf_steal(&m.out);
 }
 
 /* --- Taint ---------------------------------------------------------------------------------------

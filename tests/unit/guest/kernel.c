@@ -317,7 +317,7 @@ static void test_masked(void **state)
 
 	(void)state;
 	for (size_t r = 0; r < VH_ARRAY_SIZE(rows); r++) {
-		vh_auto_free char *masked = vh_kernel_masked(rows[r][0]);
+		vh_auto_free char *masked = vh_kernel_masked(rows[r][0], NULL);
 
 		assert_string_equal(masked, rows[r][1]);
 	}
