@@ -176,7 +176,7 @@ def own_module(source, kernel=STOCK):
                 folder = pathlib.Path(folder)
                 (folder / source.name).write_bytes(text)
                 (folder / "Makefile").write_text(f"obj-m := {source.stem}.o\n")
-                run(["make", "-C", headers(kernel), f"M={folder}", "CC=gcc", "modules"], 300)
+                run(["make", "-C", headers(kernel), f"M={folder}", "CC=gcc", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"], 300)
                 built = folder / f"{source.stem}.ko"
                 run(["strip", "--strip-debug", built], 60)
                 built.rename(kept)

@@ -160,9 +160,12 @@ class Guest:
             says.sendall(b"go\n")
 
 
-def trouble(kind, cpu=1, seconds=0):
-    """Of lab/guests/kernel/trouble.c."""
-    return f"busybox insmod /modules/trouble.ko make={kind} cpu={cpu} seconds={seconds}\n"
+def trouble(kind, cpu=1, again=False):
+    """Of lab/guests/kernel/trouble.c; again: a further one of the same guest."""
+    if again:
+        where = "/sys/module/trouble/parameters"
+        return f"echo {cpu} >{where}/cpu; echo {kind} >{where}/make\n"
+    return f"busybox insmod /modules/trouble.ko make={kind} cpu={cpu}\n"
 
 
 def start(stage, init, *extra, kernel=kernels.STOCK, append="", modules=(), smp=2, memory="512", machine="pc",
@@ -170,7 +173,7 @@ def start(stage, init, *extra, kernel=kernels.STOCK, append="", modules=(), smp=
     """Starts a guest whose init is the shell script `init`, in which `tell` tells the truth. Its first serial port, which
     is no console of the kernel's unless `console` says so, is for what the script says; and its first virtio disk for
     the truth. extra: further arguments of QEMU."""
-    disk, log = stage.tmp / DISK, stage.tmp / "serial.out"
+    disk, log = stage.tmp / DISK, stage.tmp / "serial.log"
     with open(disk, "wb") as file:
         file.truncate(DISK_BYTES)
     files = []

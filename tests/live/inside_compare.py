@@ -24,15 +24,24 @@ def types(truth, found):
     return [] if found == truth.btf else [f"{len(found)} bytes of types, not those of /sys/kernel/btf/vmlinux"]
 
 
-def record(told, found):
-    text = told.text.decode(errors="replace")
+def hidden(text, masked):
+    """What is said where secrets stood."""
+    for word in masked:
+        secret = word.partition("=")[2]
+        text = text.replace(secret, "*" * len(secret))
+    return text
+
+
+def record(told, found, masked):
+    text = hidden(told.text.decode(errors="replace"), masked)
     is_told = (told.ts_us, told.level, told.facility, text)
     is_found = (found["ts_ns"] // 1000, found["level"], found["facility"], found["text"])
     return [] if is_told == is_found else [f"record {told.seq} is {is_found}, in /dev/kmsg {is_told}"]
 
 
-def log(truth, inside):
-    """Every record of the guest's is there, as it is; what came later has later numbers."""
+def log(truth, inside, masked=()):
+    """Every record of the guest's is there, as it is but for secrets; what came later has later numbers. masked: words
+    of the command line."""
     found = {row["seq"]: row for row in inside["dmesg"]}
     numbers = [row["seq"] for row in inside["dmesg"]]
     problems = [] if numbers == sorted(set(numbers)) else ["the records are not in order"]
@@ -40,7 +49,7 @@ def log(truth, inside):
         if told.seq not in found:
             problems.append(f"record {told.seq} is not there: {told.text[:60]}")
         else:
-            problems += record(told, found[told.seq])
+            problems += record(told, found[told.seq], masked)
     earlier = [seq for seq in found if seq < truth.records[0].seq]
     return few(problems + ([f"records before the guest's first: {earlier}"] if earlier else []))
 

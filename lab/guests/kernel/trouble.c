@@ -3,6 +3,7 @@
  * A kernel module that makes trouble to order, for the lab's Linux guests (lab/scenarios/kernel.py):
  *
  *	insmod trouble.ko make=KIND [cpu=N] [seconds=N]
+ *	echo KIND >/sys/module/trouble/parameters/make	(further ones)
  *
  * KIND is a row of kinds[] below. Most of them happen in a thread of their own, bound to CPU `cpu`,
  * and last for `seconds` (0: for ever), so that insmod returns. Each says "trouble: KIND" on the
@@ -21,15 +22,27 @@
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 
-static char *make = "";
-module_param(make, charp, 0444);
-MODULE_PARM_DESC(make, "which trouble");
+static char make[32];
+static bool loaded;
+static int start_trouble(void);
 static unsigned int cpu;
-module_param(cpu, uint, 0444);
+module_param(cpu, uint, 0644);
 MODULE_PARM_DESC(cpu, "on which CPU");
 static unsigned int seconds;
-module_param(seconds, uint, 0444);
+module_param(seconds, uint, 0644);
 MODULE_PARM_DESC(seconds, "how long it lasts; 0 for ever");
+
+/* While the module is being loaded the other parameters may not be known yet. */
+static int set_make(const char *value, const struct kernel_param *unused)
+{
+	strscpy(make, value, sizeof(make));
+	strim(make);
+	return loaded ? start_trouble() : 0;
+}
+
+static const struct kernel_param_ops make_ops = {.set = set_make};
+module_param_cb(make, &make_ops, NULL, 0200);
+MODULE_PARM_DESC(make, "which trouble");
 
 static DEFINE_MUTEX(first);
 static DEFINE_MUTEX(second);
@@ -346,7 +359,7 @@ static const struct {
 	{"eat-memory", make_eat_memory},
 };
 
-static int __init trouble_init(void)
+static int start_trouble(void)
 {
 	struct task_struct *task;
 	size_t i;
@@ -363,6 +376,14 @@ static int __init trouble_init(void)
 	pr_emerg("trouble: %s\n", kinds[i].name);
 	wake_up_process(task);
 	return 0;
+}
+
+static int __init trouble_init(void)
+{
+	int err = start_trouble();
+
+	loaded = !err;
+	return err;
 }
 module_init(trouble_init);
 
