@@ -83,20 +83,28 @@ static void tell_programs(const struct vh_inside *in, struct vh_buf *out)
 /* The longest wait of those that are blocked. */
 static void tell_blocked(const struct vh_inside *in, struct vh_buf *out)
 {
+	const struct vh_inside_task *longest = NULL;
 	size_t n = 0;
-	int64_t longest = -1;
 
 	for (size_t i = 0; i < in->n_tasks; i++)
 		if (in->tasks[i].state == 'D') {
 			n++;
-			longest = VH_MAX(longest, in->tasks[i].waited_ns);
+			if (!longest || in->tasks[i].waited_ns > longest->waited_ns)
+				longest = &in->tasks[i];
 		}
-	if (!n)
+	if (!longest)
 		return;
-	clause(out, n == 1 ? "%zu task waits in state D" : "%zu tasks wait in state D", n);
-	if (longest >= 0)
-		vh_buf_printf(
-			out, "%s %s", n == 1 ? " for" : ", up to", vh_duration_text(longest).s);
+	vh_auto_free char *name = vh_task_name(longest->comm, longest->pid);
+	enum vh_guest_wait wait = vh_inside_wait(longest);
+
+	if (n == 1)
+		clause(out, "%s waits in state D", name);
+	else
+		clause(out, "%zu tasks wait in state D, %s longest", n, name);
+	if (longest->waited_ns >= 0)
+		vh_buf_printf(out, ", for %s", vh_duration_text(longest->waited_ns).s);
+	if (wait != VH_GUEST_WAIT_UNKNOWN)
+		vh_buf_printf(out, ", for %s", vh_guest_wait_name(wait));
 }
 
 /* What an idle guest waits for: as its last program shows it. */

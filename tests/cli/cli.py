@@ -29,7 +29,7 @@ class Usage(unittest.TestCase):
     def test_help_lists_the_commands(self):
         r = run("--help")
         self.assertEqual((r.returncode, r.stderr), (0, ""))
-        for name in ("list", "diagnose", "exits", "analyze", "explain", "check"):
+        for name in ("list", "diagnose", "inside", "exits", "analyze", "explain", "check"):
             self.assertIn(f"\n  {name} ", r.stdout)
             each = run(name, "--help")
             self.assertEqual((each.returncode, each.stderr), (0, ""))
@@ -41,7 +41,9 @@ class Usage(unittest.TestCase):
     def test_usage_errors_are_64_and_go_to_stderr(self):
         for args in (["no-such-command"], ["--bogus"], ["diagnose"], ["diagnose", "a", "b"],
                      ["diagnose", "--window", "soon", "a"], ["diagnose", "--window", "0", "a"],
-                     ["analyze"], ["explain"], ["explain", "no-such-cause"], ["check", "x"]):
+                     ["analyze"], ["inside"], ["inside", "a", "b"], ["inside", "--dmesg=x", "a"],
+                     ["inside", "--follow", "--json", "a"], ["inside", "--window", "1s", "a"],
+                     ["inside", "--stacks-folded", "--passive", "a"], ["explain"], ["explain", "no-such-cause"], ["check", "x"]):
             r = run(*args)
             self.assertEqual((r.returncode, r.stdout), (64, ""), args)
             self.assertTrue(r.stderr.startswith("vmhang"), r.stderr)

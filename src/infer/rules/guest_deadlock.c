@@ -10,7 +10,6 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		/* Who holds what is known: they cannot go on, whatever else the guest does. */
 		vh_for(j, VH_PROOF, circle);
 		vh_for_all(j, f, VH_STRONG, VH_FACT_HUNG_ON_LOCK);
-		vh_for_all(j, f, VH_STRONG, VH_FACT_INSIDE_ON_LOCK);
 		vh_title(j, "a deadlock in the guest's kernel: %s", circle->text);
 		vh_next_of_hung_task(j, f);
 		vh_next_keep_and_reset(j, f);
