@@ -57,9 +57,14 @@ static struct image *old_log(unsigned records)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t first = size ? *data : 0;
-	struct image *i = first % 2 ? old_log(first / 2 % 32) : ring(first / 2 % 32);
+	static struct image *images[64];
+	unsigned form = first % 64;
 	struct aim aim;
 	int err;
+
+	if (!images[form])
+		images[form] = first % 2 ? old_log(form / 2) : ring(form / 2);
+	struct image *i = image_copy(images[form]);
 
 	for (size_t at = 1; at + sizeof(aim) <= size; at += sizeof(aim)) {
 		memcpy(&aim, data + at, sizeof(aim));

@@ -60,25 +60,36 @@ static void look_at_modules(struct stack_kernel *s, uint64_t gva)
 		assert(found && symbol.gva <= gva && strlen(symbol.name));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static struct image *sound(unsigned numbers)
 {
-	uint8_t first = size ? *data : 0;
 	struct image *i = image_new(stack_memory);
-	struct stack_kernel s;
-	struct aim aim = {0};
 	char text[64];
 
 	snprintf(text, sizeof(text), "u64 %lx %lx\n", STACK_DATA, STACK_STRUCT + 8);
 	image_add(i, text);
 	stack_module(i, STACK_STRUCT, STACK_MODULE, STACK_DATA - 8);
-	if (first % 4 < 3)
-		stack_tables(i, first % 4);
+	if (numbers < 3)
+		stack_tables(i, numbers);
 	stack_words(i);
+	return i;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct image *images[4];
+	uint8_t first = size ? *data : 0;
+	struct stack_kernel s;
+	struct aim aim = {0};
+
+	if (!images[first % 4])
+		images[first % 4] = sound(first % 4);
+	struct image *i = image_copy(images[first % 4]);
+
 	for (size_t at = 1; at + sizeof(aim) <= size; at += sizeof(aim)) {
 		memcpy(&aim, data + at, sizeof(aim));
 		corrupt(i, &aim);
 	}
-	stack_open(&s, i, NULL);
+	stack_open(&s, i, first & 8 ? STACK_TYPES : NULL);
 	vh_memory_set_budget(i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
 	for (uint64_t ip = STACK_LEAF; ip <= STACK_FORK + 0x30; ip += 0x90)
 		unwind(&s, ip, first & 4, aim.value);

@@ -46,11 +46,6 @@ static enum vh_unwound step(struct vh_walk *w)
 	/* Code that was made at run time, as BPF's, keeps frame pointers. */
 	if (s == VH_STEP_UNKNOWN)
 		s = vh_step_frame_pointer(w);
-	if (s != VH_STEP_NEXT || w->kind == VH_FRAME_USER)
-		return s;
-	/* The registers of a kernel thread's begin are zeroes. */
-	if (!w->ip)
-		return w->kind == VH_FRAME_INTERRUPT || !w->bp ? VH_STEP_END : s;
 	return s;
 }
 

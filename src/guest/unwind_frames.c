@@ -23,6 +23,8 @@ enum vh_unwound vh_step_broken(struct vh_walk *w, const char *fmt, ...)
 
 enum vh_unwound vh_step_call(struct vh_walk *w, uint64_t ip, uint64_t sp, uint64_t bp)
 {
+	if (!ip)
+		return VH_STEP_END;
 	/* A stack only ever grows; another one may lie anywhere. */
 	if (sp <= w->sp && sp / VH_STACK_BYTES == w->sp / VH_STACK_BYTES)
 		return vh_step_broken(w, "the stack does not grow towards its caller");
@@ -37,6 +39,10 @@ enum vh_unwound vh_step_call(struct vh_walk *w, uint64_t ip, uint64_t sp, uint64
 
 static enum vh_unwound iret(struct vh_walk *w, const uint64_t frame[N_IRET])
 {
+	/* The registers of a kernel thread's begin are zeroes; of a call of a null pointer IP is.
+	 */
+	if (!frame[IP] && !frame[CS])
+		return VH_STEP_END;
 	w->ip = frame[IP];
 	w->sp = frame[SP];
 	w->exact = true;
@@ -132,7 +138,5 @@ enum vh_unwound vh_step_frame_pointer(struct vh_walk *w)
 	if (w->bp < w->sp && w->bp / VH_STACK_BYTES == w->sp / VH_STACK_BYTES)
 		return vh_step_broken(w, "the frame pointer %#llx lies below the stack pointer",
 			(unsigned long long)w->bp);
-	if (!frame[1])
-		return VH_STEP_END;
 	return vh_step_call(w, frame[1], w->bp + 16, frame[0]);
 }

@@ -260,7 +260,7 @@ static bool previous_bp(struct vh_walk *w, const struct vh_orc_entry *e, uint64_
 enum vh_unwound vh_step_orc(struct vh_walk *w)
 {
 	struct vh_orc_entry e;
-	uint64_t sp, bp, ip, was = w->ip;
+	uint64_t sp, bp, ip;
 	enum vh_unwound step;
 
 	if (!vh_orc_find(w->k, w->exact || !w->ip ? w->ip : w->ip - 1, &e))
@@ -287,5 +287,5 @@ enum vh_unwound vh_step_orc(struct vh_walk *w)
 	/* Registers that were saved on the way in, where a call was made of: 6.3 on. */
 	if (step == VH_STEP_NEXT && w->kind == VH_FRAME_INTERRUPT)
 		w->exact = e.exact;
-	return was == w->ip && step == VH_STEP_NEXT && !w->ip ? VH_STEP_END : step;
+	return step;
 }

@@ -218,6 +218,21 @@ static inline struct image *image_done(struct image *i)
 	return i;
 }
 
+/* Another one like it, before image_done(): for fuzz targets, which begin with the same image each
+ * time. */
+static inline struct image *image_copy(const struct image *from)
+{
+	struct image *i = vh_alloc(sizeof(*i));
+
+	*i = *from;
+	i->room = i->n;
+	i->data = vh_realloc_array(NULL, i->n, VH_GUEST_PAGE);
+	memcpy(i->data, from->data, i->n * VH_GUEST_PAGE);
+	for (size_t k = 0; k < i->n_symbols; k++)
+		i->symbols[k].name = vh_strdup(from->symbols[k].name);
+	return i;
+}
+
 static inline struct vh_symbols *image_symbols(const struct image *i)
 {
 	return vh_symbols_of(i->symbols, i->n_symbols);

@@ -5,15 +5,6 @@
 #include "tests/unit/guest/stackimage.h"
 #include "tests/unit/test.h"
 
-#define TYPES_5_10                                                                                 \
-	"struct list_head 10\n0 next 8\n8 prev 8\n"                                                \
-	"struct module_layout 18\n0 base 8\n8 size 4\nc text_size 4\n"                             \
-	"struct mod_kallsyms 20\n0 symtab 8\n8 num_symtab 4\n10 strtab 8\n"                        \
-	"struct mod_arch_specific 18\n0 num_orcs 4\n8 orc_unwind_ip 8\n10 orc_unwind 8\n"          \
-	"struct module 300\n8 list @list_head\n18 name 1*38\nc0 kallsyms 8\n"                      \
-	"140 core_layout @module_layout\n190 init_layout @module_layout\n"                         \
-	"200 arch @mod_arch_specific\n"
-
 static struct image *image_of(const char *more)
 {
 	struct image *i = image_new(stack_memory);
@@ -61,7 +52,7 @@ static struct image *two_modules(void)
 
 static void test_list(void **state)
 {
-	static const char *const types[] = {NULL, TYPES_5_10};
+	static const char *const types[] = {NULL, STACK_TYPES};
 
 	(void)state;
 	for (size_t k = 0; k < VH_ARRAY_SIZE(types); k++) {
@@ -132,7 +123,7 @@ static void test_broken_lists(void **state)
 		struct stack_kernel s;
 
 		image_add(i, lists[k].change);
-		stack_open(&s, i, TYPES_5_10);
+		stack_open(&s, i, STACK_TYPES);
 		vh_modules_list(s.k.modules, s.in);
 		assert_int_equal(s.in->n_modules, lists[k].modules);
 		assert_int_equal(s.in->n_notes, 1);
@@ -162,7 +153,7 @@ static void test_lies(void **state)
 		struct vh_symbol y;
 
 		image_add(i, lies[k]);
-		stack_open(&s, i, TYPES_5_10);
+		stack_open(&s, i, STACK_TYPES);
 		assert_false(vh_modules_symbol(s.k.modules, s.k.space, STACK_MODULE + 0x30, &y));
 		assert_true(vh_modules_symbol(s.k.modules, s.k.space, STACK_MODULE + 0x10030, &y));
 		stack_close(&s);

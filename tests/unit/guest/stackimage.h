@@ -56,6 +56,16 @@ static const char stack_memory[] =
 	"hex ffffffff8100050e ffd0\n"         /* call *%rax */
 	"hex ffffffffc000003b e800000000\n";
 
+/* Of struct module and what belongs to it, as stack_module() writes them. */
+#define STACK_TYPES                                                                                \
+	"struct list_head 10\n0 next 8\n8 prev 8\n"                                                \
+	"struct module_layout 18\n0 base 8\n8 size 4\nc text_size 4\n"                             \
+	"struct mod_kallsyms 20\n0 symtab 8\n8 num_symtab 4\n10 strtab 8\n"                        \
+	"struct mod_arch_specific 18\n0 num_orcs 4\n8 orc_unwind_ip 8\n10 orc_unwind 8\n"          \
+	"struct module 300\n8 list @list_head\n18 name 1*38\nc0 kallsyms 8\n"                      \
+	"140 core_layout @module_layout\n190 init_layout @module_layout\n"                         \
+	"200 arch @mod_arch_specific\n"
+
 /* How the tables number registers and types. */
 enum stack_numbers { STACK_OLD, STACK_THREE_BITS, STACK_RENUMBERED };
 

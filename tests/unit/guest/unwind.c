@@ -104,6 +104,36 @@ static void test_orc(void **state)
 	}
 }
 
+/* Registers whose IP is 0: of a null pointer that was called, and of a kernel thread's begin. */
+static void test_null(void **state)
+{
+	struct image *i = image_of(true, STACK_THREE_BITS);
+	struct stack_kernel s;
+	char text[256];
+
+	(void)state;
+	snprintf(text, sizeof(text), "u64 %lx 0 10 246 %lx 18\n", STACK_SP + 0x30 + 128,
+		STACK_SP + 0x208);
+	image_add(i, text);
+	stack_open(&s, i, NULL);
+
+	struct vh_backtrace b = unwind(&s, STACK_LEAF + 0x10, STACK_SP, 0);
+
+	assert_int_equal(b.n, 7);
+	assert_frame(&b, 3, VH_FRAME_INTERRUPT, NULL, 0);
+	assert_frame(&b, 4, VH_FRAME_CALL, "do_call", 0x10);
+	assert_null(b.end);
+	vh_backtrace_free(&b);
+	snprintf(text, sizeof(text), "u64 %lx 0 0 0 0 0\n", STACK_SP + 0x30 + 128);
+	image_add(i, text);
+	b = unwind(&s, STACK_LEAF + 0x10, STACK_SP, 0);
+	assert_int_equal(b.n, 3);
+	assert_null(b.end);
+	vh_backtrace_free(&b);
+	stack_close(&s);
+	image_free(i);
+}
+
 static void test_sleeping(void **state)
 {
 	struct image *i = image_of(true, STACK_THREE_BITS);
@@ -293,6 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_orc),
+		cmocka_unit_test(test_null),
 		cmocka_unit_test(test_sleeping),
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_frame_pointers),
