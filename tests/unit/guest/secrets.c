@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "guest/kernel_search.h"
+#include <stdio.h>
+
 #include "tests/unit/test.h"
 
 static void hides(const char *command_line, const char *text, const char *expected)
