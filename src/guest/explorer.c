@@ -17,7 +17,7 @@ enum {
 
 #define MAX_KEPT_PAGES 16384u /* 64 MiB */
 /* Behind its deadline the reader has this long to say what it found until then. */
-#define GRACE_NS (100 * VH_NS_PER_MS)
+#define GRACE_NS (250 * VH_NS_PER_MS)
 /* Something else than JSON may be there: the pages, and what each is. */
 #define MAX_FRAME (MAX_KEPT_PAGES * (size_t)(VH_GUEST_PAGE + 8) + 8)
 
