@@ -98,7 +98,6 @@ static bool find_comm(struct infer *x)
 	if (!at || at - x->data[0] > WINDOW - VH_TASK_COMM_LEN)
 		return false;
 	x->comm = (uint32_t)(at - x->data[0]);
-	enter(x, "comm", x->comm, VH_TASK_COMM_LEN);
 	return true;
 }
 
@@ -132,6 +131,7 @@ static bool find_tasks(struct infer *x)
 		;
 	if (x->tasks >= x->comm)
 		return false;
+	enter(x, "comm", x->comm, VH_TASK_COMM_LEN);
 	enter(x, "tasks", x->tasks, 16);
 	at = u64_at(x, 0, x->tasks) - x->tasks;
 	while (x->n < MAX_SAMPLE && at != x->gva[0] && add_sample(x, at))
@@ -495,6 +495,18 @@ static void find_cpus(struct infer *x)
 	free(c);
 }
 
+/* Whoever wants to know of tasks tries again. */
+static void say_once(struct vh_inside *in, const char *missing)
+{
+	vh_auto_free char *text = vh_asprintf(
+		"the kernel has no BTF, and %s was not found: its tasks are not known", missing);
+
+	for (size_t i = 0; i < in->n_notes; i++)
+		if (strcmp(in->notes[i], text) == 0)
+			return;
+	vh_inside_note(in, "%s", text);
+}
+
 bool vh_tasks_infer(struct vh_kernel *k, struct vh_inside *in)
 {
 	struct infer x = {.k = k};
@@ -522,9 +534,7 @@ bool vh_tasks_infer(struct vh_kernel *k, struct vh_inside *in)
 		find_cpus(&x);
 		in->kernel.layout_inferred = true;
 	} else {
-		vh_inside_note(in,
-			"the kernel has no BTF, and %s was not found: its tasks are not known",
-			missing);
+		say_once(in, missing);
 	}
 	drop_samples(&x);
 	return !missing;
