@@ -12,10 +12,10 @@
 
 #define TABLES UINT64_C(0xffffffff82000000)
 #define TEXT   UINT64_C(0xffffffff81000000)
-#define N      600u
+#define N      300u
 
 static const char ranges[] = "map ffffffff81000000 1000000 4000 x\n"
-			     "map ffffffff82000000 2000000 a000 -\n"
+			     "map ffffffff82000000 2000000 6000 -\n"
 			     "map ffffffff82800000 2800000 1000 w\n";
 
 /* Made once for each layout: what changes is put back. */
@@ -58,7 +58,7 @@ static void corrupt(const struct kallsyms *k, uint8_t *tables, const struct aim 
 		k->token_index, k->num_syms - 8};
 	size_t at = begins[a->part % VH_ARRAY_SIZE(begins)] + a->at, n = a->bytes % 4 + 1;
 
-	if (at + n <= 0xa000)
+	if (at + n <= 0x6000)
 		memcpy(tables + at, &a->value, n);
 }
 
@@ -104,9 +104,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		corrupt(&parts[layout], tables, &aim);
 	}
 	if (size > 2) {
-		size_t at = (size_t)(data[0] | data[1] << 8) % 0xa000;
+		size_t at = (size_t)(data[0] | data[1] << 8) % 0x6000;
 
-		memcpy(tables + at, data + 2, VH_MIN(size - 2, 0xa000 - at));
+		memcpy(tables + at, data + 2, VH_MIN(size - 2, 0x6000 - at));
 	}
 	image_done(i);
 	size_t n = vh_space_ranges(

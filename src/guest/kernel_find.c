@@ -303,6 +303,8 @@ static bool by_scan(struct vh_kernel_search *s)
  * an earlier one left. */
 static bool may_scan(const struct vh_cpu *cpus, size_t n)
 {
+	bool known = false;
+
 	for (size_t i = 0; i < n; i++) {
 		if (cpus[i].is_arm || !cpus[i].x86.valid)
 			continue;
@@ -310,12 +312,12 @@ static bool may_scan(const struct vh_cpu *cpus, size_t n)
 		case VH_STAGE_LINUX_64:
 		case VH_STAGE_OS:
 		case VH_STAGE_UNKNOWN:
-			break;
+			return true;
 		default:
-			return false;
+			known = true;
 		}
 	}
-	return true;
+	return !known;
 }
 
 /* --- What is read of it --------------------------------------------------------------------------
@@ -438,7 +440,7 @@ static void take_rest(struct vh_kernel_search *s)
 	struct vh_kernel *k = s->k;
 	struct vh_inside *in = s->in;
 	struct vh_step step = vh_step_begin(s->m);
-	uint32_t state;
+	uint32_t state, panic_cpu;
 
 	take_swapper(k);
 	take_text(k);
@@ -458,8 +460,11 @@ static void take_rest(struct vh_kernel_search *s)
 	in->outcome = VH_INSIDE_LINUX;
 	if (!vh_kernel_u32(k, "system_state", &state) && !state) {
 		in->outcome = VH_INSIDE_EARLY_LINUX;
-		vh_replace(&in->why, "the kernel is at the begin of its boot: it does not schedule "
-				     "tasks yet");
+		vh_replace(&in->why,
+			!vh_kernel_u32(k, "panic_cpu", &panic_cpu) && ~panic_cpu
+				? "the kernel panicked at the begin of its boot"
+				: "the kernel is at the begin of its boot: it does not schedule "
+				  "tasks yet");
 	}
 }
 

@@ -166,7 +166,29 @@ static void test_early(void **state)
 
 	assert_true(f.is);
 	assert_int_equal(f.in->outcome, VH_INSIDE_EARLY_LINUX);
-	assert_non_null(f.in->why);
+	assert_string_equal(f.in->why,
+		"the kernel is at the begin of its boot: it does not schedule tasks yet");
+	done(&f);
+	i = tiny_image(KALLSYMS_5_4);
+	image_add(i, "u32 ffffffff82800000 0\nu32 ffffffff82800010 0\n");
+	f = find_in(i, &cpu, 1);
+	assert_true(f.is);
+	assert_string_equal(f.in->why, "the kernel panicked at the begin of its boot");
+	done(&f);
+}
+
+/* A vCPU runs Linux, by tables that cannot be read; another was never started. The note is enough.
+ */
+static void test_scan_beside_registers(void **state)
+{
+	struct vh_cpu cpus[2] = {tiny_cpu(0, 0x7000000), tiny_cpu(1, 0)};
+
+	(void)state;
+	cpus[1].x86 = vh_registers_of_controls(0x60000010, 0, 0);
+	struct found f = find_in(tiny_image(KALLSYMS_5_4), cpus, 2);
+
+	assert_true(f.is);
+	assert_int_equal(f.in->method, VH_INSIDE_BY_SCAN);
 	done(&f);
 }
 
@@ -348,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_bit_12),
 		cmocka_unit_test(test_other_cpu),
 		cmocka_unit_test(test_early),
+		cmocka_unit_test(test_scan_beside_registers),
 		cmocka_unit_test(test_stale_note),
 		cmocka_unit_test(test_instead),
 		cmocka_unit_test(test_unreadable),

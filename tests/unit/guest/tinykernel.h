@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A kernel of 600 functions and some variables in an image: with symbols, a banner, a note, page
+/* A kernel of 300 functions and some variables in an image: with symbols, a banner, a note, page
  * tables of its own. */
 #pragma once
 
@@ -10,7 +10,7 @@
 #define TINY_TABLES    UINT64_C(0xffffffff82000000) /* of kallsyms */
 #define TINY_DATA      UINT64_C(0xffffffff82800000)
 #define TINY_NOTE      UINT64_C(0xffff888003000000)
-#define TINY_FUNCTIONS 600u
+#define TINY_FUNCTIONS 300u
 
 static const char tiny_memory[] =
 	"map ffffffff81000000 1000000 5000 x\n"
