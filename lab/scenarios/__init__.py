@@ -5,6 +5,7 @@ from . import firmware
 from . import guest
 from . import healthy
 from . import host
+from . import inside
 from . import interrupts
 from . import kernel
 from . import linux
@@ -29,6 +30,7 @@ ALL = [
     *memory.SCENARIOS,
     *linux.SCENARIOS,
     *kernel.SCENARIOS,
+    *inside.SCENARIOS,
     *migration.SCENARIOS,
     *runstates.SCENARIOS,
     *serial.SCENARIOS,

@@ -31,10 +31,11 @@ def trouble(kind, cpu=1, seconds=0):
     return f"busybox insmod /modules/trouble.ko make={kind} cpu={cpu} seconds={seconds}\n"
 
 
-def guest(stage, init, *extra, modules=(), files=(), append="", smp=2, console="console=tty0 console=ttyS0", vga="std"):
+def guest(stage, init, *extra, modules=(), files=(), append="", smp=2, console="console=tty0 console=ttyS0", vga="std",
+          serial=None):
     """Starts Linux whose init is the shell script `init` (None: no initramfs), with the modules `modules` loaded, and
     trouble.ko at hand. The serial console is in stage.tmp/serial.out."""
-    options = ["-kernel", kernels.image(), "-serial", f"file:{stage.tmp / 'serial.out'}", "-vga", vga, "-append",
+    options = ["-kernel", kernels.image(), "-serial", serial or f"file:{stage.tmp / 'serial.out'}", "-vga", vga, "-append",
                f"{console} quiet mitigations=off tsc=reliable nokaslr random.trust_cpu=on {append}", *extra]
     if init is not None:
         files = [*files]

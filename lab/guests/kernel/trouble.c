@@ -98,20 +98,15 @@ static int make_lock_irqs_off(void *unused)
 	return 0;
 }
 
-static struct task_struct *run_on(int (*run)(void *unused), const char *name, unsigned int where)
+/* A task for the next CPU, to be woken; NULL: there is none. */
+static struct task_struct *other_task(int (*run)(void *unused))
 {
-	struct task_struct *task = kthread_create(run, NULL, name);
+	struct task_struct *task = kthread_create(run, NULL, "trouble-b");
 
-	if (!IS_ERR(task)) {
-		kthread_bind(task, where);
-		wake_up_process(task);
-	}
+	if (IS_ERR(task))
+		return NULL;
+	kthread_bind(task, (cpu + 1) % num_online_cpus());
 	return task;
-}
-
-static unsigned int other_cpu(void)
-{
-	return (cpu + 1) % num_online_cpus();
 }
 
 static int take_lock(void *unused)
@@ -124,10 +119,13 @@ static int take_lock(void *unused)
 /* A CPU spins with interrupts off and a spin lock held, for which another CPU waits. */
 static int make_lock_contended(void *unused)
 {
+	struct task_struct *task = other_task(take_lock);
 	unsigned long flags;
 
+	if (!task)
+		return 0;
 	spin_lock_irqsave(&lock, flags);
-	run_on(take_lock, "trouble-b", other_cpu());
+	wake_up_process(task);
 	spin();
 	spin_unlock_irqrestore(&lock, flags);
 	return 0;
@@ -155,7 +153,11 @@ static int other_lock_then_lock(void *unused)
 /* Two CPUs take two spin locks in the other order, interrupts off: the whole guest stands. */
 static int make_deadlock_spin(void *unused)
 {
-	run_on(other_lock_then_lock, "trouble-b", other_cpu());
+	struct task_struct *task = other_task(other_lock_then_lock);
+
+	if (!task)
+		return 0;
+	wake_up_process(task);
 	take_both(&lock, &other_lock);
 	return 0;
 }
