@@ -58,6 +58,10 @@ struct vh_case *vh_collect_inside(
 
 	vh_look_take(&l, options->passive ? VH_LAST : VH_ASKED);
 	vh_look_free(&l);
+	/* What firmware and boot loaders say stands nowhere else. */
+	if (asked && !vh_plan_objection(&s.outlook, vh_plan_find("guest.screen", NULL)) &&
+		vh_session_goes_on(&s))
+		vh_session_read_screen(&s);
 	vh_session_end(&s);
 	return c;
 }
