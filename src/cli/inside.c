@@ -6,6 +6,7 @@
 #include "case/archive.h"
 #include "cli/command.h"
 #include "cli/inside.h"
+#include "collect/vmlinux.h"
 
 enum {
 	KEY_DMESG = 256,
@@ -17,7 +18,8 @@ enum {
 	KEY_CONNECT,
 	KEY_TIMEOUT,
 	KEY_NO_STACKS,
-	KEY_TASKS
+	KEY_TASKS,
+	KEY_VMLINUX
 };
 
 #define FOLLOW_NS     (500 * VH_NS_PER_MS)
@@ -40,6 +42,8 @@ static const struct argp_option argp_options[] = {
 		"Write what was found, and the pages it was found in, to a case file", 0},
 	{"json", 'j', NULL, 0, "Print all as JSON (docs/inside.schema.json)", 0},
 	{"verbose", 'v', NULL, 0, "Add levels of the log, modules, and what it cost", 0},
+	{"vmlinux", KEY_VMLINUX, "FILE", 0,
+		"Show source lines too, by the debug information of the guest's kernel", 0},
 	{"passive", KEY_PASSIVE, NULL, 0,
 		"Do not ask the VM's monitor: search its memory (no backtraces of vCPUs)", 0},
 	{"timeout", KEY_TIMEOUT, "TIME", 0, "Look for at most TIME (10s)", 0},
@@ -63,6 +67,8 @@ static void check(const struct vh_inside_command *o, struct argp_state *state)
 {
 	if (!o->what)
 		argp_error(state, "which VM, or which file? `vmhang list` lists the VMs");
+	if (o->vmlinux && (o->follow || o->folded))
+		argp_error(state, "--vmlinux is for backtraces");
 	if (o->follow && (o->folded || o->json || o->save))
 		argp_error(state, "--follow shows the log alone");
 	if (o->folded && o->json)
@@ -100,6 +106,9 @@ static bool parse_look(int key, char *arg, struct vh_inside_command *o, struct a
 		return true;
 	case KEY_SAVE:
 		o->save = arg;
+		return true;
+	case KEY_VMLINUX:
+		o->vmlinux = arg;
 		return true;
 	default:
 		return false;
@@ -177,7 +186,8 @@ static int show(const struct vh_inside_command *o, const struct vh_case *c, stru
 		c ? vh_case_find_data(c, "guest.screen", NULL, VH_N_ROUND) : NULL;
 	struct vh_inside_show s = o->show;
 	vh_auto_buf struct vh_buf text = {0};
-	int status = vh_inside_exit_status(in);
+	struct vh_error *err = o->vmlinux ? vh_vmlinux_add_lines(o->vmlinux, in) : NULL;
+	int status = err ? vh_cli_fail(err) : vh_inside_exit_status(in);
 
 	s.name = c && c->vm->name && *c->vm->name ? c->vm->name : o->what;
 	s.screen = screen ? screen->data : NULL;

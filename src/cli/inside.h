@@ -6,7 +6,7 @@
 #include "report/inside.h"
 
 struct vh_inside_command {
-	const char *what, *save;
+	const char *what, *save, *vmlinux;
 	bool follow, folded, json;
 	int64_t window_ns, interval_ns;
 	struct vh_inside_show show;
