@@ -50,5 +50,10 @@ def symbols(program, vm):
     return [(int(row[0], 16), row[1], row[2]) for row in rows], layout.splitlines()[-1]
 
 
+def log_alone(program, vm):
+    """What it took to read the kernel's log and nothing else: took_ns, bytes, records."""
+    return json.loads(run(program, vm, "log")[0])
+
+
 def btf(program, vm):
     return run(program, vm, "btf")[0]

@@ -7,6 +7,7 @@
  * walk GVA...: JSON: registers, what is mapped where Linux's kernel would be, and each address.
  * symbols: "ADDRESS TYPE NAME" a line, in the order of the kernel's table.
  * btf: the bytes of its types.
+ * log: JSON: what it took to read the kernel's log and nothing else.
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "guest/kernel.h"
+#include "guest/explore.h"
 
 #define MAX_CPUS   64
 #define MAX_TEXT   (1u << 20)
@@ -218,6 +219,19 @@ static int btf(struct machine *m)
 	return status ? fail("no types") : 0;
 }
 
+static int log_alone(struct machine *m)
+{
+	struct vh_explore_input input = {.memory = m->memory, .cpus = m->cpus, .n_cpus = m->n_cpus};
+	struct vh_explore_options options = {.dmesg = true};
+	struct vh_inside *in = vh_explore(&input, &options);
+	int status = in->outcome != VH_INSIDE_LINUX;
+
+	printf("{\"took_ns\": %" PRId64 ", \"bytes\": %" PRIu64 ", \"records\": %zu}\n",
+		in->took_ns, in->bytes, in->n_dmesg);
+	vh_inside_free(in);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	struct machine m = {.mem_fd = -1, .pagemap_fd = -1};
@@ -233,6 +247,8 @@ int main(int argc, char **argv)
 		status = symbols(&m);
 	else if (strcmp(argv[2], "btf") == 0)
 		status = btf(&m);
+	else if (strcmp(argv[2], "log") == 0)
+		status = log_alone(&m);
 	else
 		status = 64;
 	close_machine(&m);
