@@ -53,7 +53,7 @@ _vmhang()
 		;;
 	inside)
 		if [[ $cur == -* ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "--dmesg --follow --tasks --no-stacks --vmlinux --stacks-folded
+			mapfile -t COMPREPLY < <(compgen -W "--dmesg --follow --tasks --no-stacks --vmlinux --anew --stacks-folded
 				--window --save --passive --timeout --no-libvirt --connect --verbose --json --help" -- "$cur")
 		else
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur"; compgen -W \

@@ -19,7 +19,8 @@ enum {
 	KEY_TIMEOUT,
 	KEY_NO_STACKS,
 	KEY_TASKS,
-	KEY_VMLINUX
+	KEY_VMLINUX,
+	KEY_ANEW
 };
 
 #define FOLLOW_NS     (500 * VH_NS_PER_MS)
@@ -40,6 +41,10 @@ static const struct argp_option argp_options[] = {
 	{"window", KEY_WINDOW, "TIME", 0, "Sample for TIME (5s)", 0},
 	{"save", KEY_SAVE, "FILE", 0,
 		"Write what was found, and the pages it was found in, to a case file", 0},
+	{"anew", KEY_ANEW, NULL, 0,
+		"Of a case file: look once more, at the pages that it kept, in place of showing "
+		"what was found",
+		0},
 	{"json", 'j', NULL, 0, "Print all as JSON (docs/inside.schema.json)", 0},
 	{"verbose", 'v', NULL, 0, "Add levels of the log, modules, and what it cost", 0},
 	{"vmlinux", KEY_VMLINUX, "FILE", 0,
@@ -106,6 +111,9 @@ static bool parse_look(int key, char *arg, struct vh_inside_command *o, struct a
 		return true;
 	case KEY_SAVE:
 		o->save = arg;
+		return true;
+	case KEY_ANEW:
+		o->anew = true;
 		return true;
 	case KEY_VMLINUX:
 		o->vmlinux = arg;
@@ -210,8 +218,8 @@ static int show(const struct vh_inside_command *o, const struct vh_case *c, stru
 static int show_case(const struct vh_inside_command *o, struct vh_case *c)
 {
 	struct vh_error *err = NULL;
-	struct vh_inside *in =
-		vh_case_has_pages(c) ? vh_inside_of_pages(c, &o->look) : of_case(c, &err);
+	/* What was found is of several looks at running vCPUs, of which the pages keep one. */
+	struct vh_inside *in = o->anew ? vh_inside_of_pages(c, &o->look) : of_case(c, &err);
 	int status = in ? show(o, c, in) : vh_cli_fail(err);
 
 	vh_case_free(c);
@@ -226,6 +234,8 @@ static int look_at_file(const struct vh_inside_command *o)
 	if (o->follow || o->folded || o->save)
 		return vh_cli_fail(vh_error_new(EINVAL,
 			"%s is a file: what is followed, sampled or saved is a VM", o->what));
+	if (o->anew && vh_is_dump(o->what))
+		return vh_cli_fail(vh_error_new(EINVAL, "--anew is for a case file"));
 	if (vh_is_dump(o->what))
 		return show(o, NULL, vh_inside_of_dump(o->what, &o->look));
 	err = vh_case_load(o->what, &c);
@@ -245,8 +255,12 @@ static int look_at_vm(struct vh_host *host, const struct vh_inside_command *o)
 	struct vh_error *err = vh_cli_find_vm(host, o->what, o->look.no_libvirt, &vm);
 	int failed = 0;
 
-	if (err)
+	if (!err && o->anew)
+		err = vh_error_new(EINVAL, "--anew is for a case file");
+	if (err) {
+		vh_vm_free(vm);
 		return vh_cli_fail(err);
+	}
 	if (o->follow) {
 		int status = vh_cli_follow(host, vm, o);
 

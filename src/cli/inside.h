@@ -7,7 +7,7 @@
 
 struct vh_inside_command {
 	const char *what, *save, *vmlinux;
-	bool follow, folded, json;
+	bool follow, folded, json, anew;
 	int64_t window_ns, interval_ns;
 	struct vh_inside_show show;
 	struct vh_inside_options look;

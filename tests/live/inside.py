@@ -145,11 +145,13 @@ def difference(where, one, other):
 
 
 def saved(run, stage, guest):
-    """What was saved tells the same again."""
+    """What was saved tells the same again, and so do the pages that were kept, but for how often vCPUs were seen."""
     case = stage.tmp / "inside.vmhang"
     live = run.look(guest, "--save", case)
-    again = run.look(case)
+    kept, again = run.look(case), run.look(case, "--anew")
     problems = []
+    for key in live.data:
+        problems += difference(key, live[key], kept.data.get(key))
     for look in (live, again):
         for vcpu in look["vcpus"]:
             for key in SAMPLING:
