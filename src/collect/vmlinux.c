@@ -8,6 +8,7 @@
 
 #if HAVE_LIBDW
 #include <dlfcn.h>
+#include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <fcntl.h>
 
@@ -21,6 +22,11 @@ static struct {
 	__typeof__(&dwfl_module_build_id) build_id;
 	__typeof__(&dwfl_module_getsrc) getsrc;
 	__typeof__(&dwfl_lineinfo) lineinfo;
+	__typeof__(&dwfl_module_nextcu) next_unit;
+	__typeof__(&dwarf_haspc) has_address;
+	__typeof__(&dwarf_getsrc_die) line_in_unit;
+	__typeof__(&dwarf_linesrc) line_file;
+	__typeof__(&dwarf_lineno) line_number;
 	__typeof__(&dwfl_errmsg) errmsg;
 } dw;
 
@@ -37,9 +43,15 @@ static bool load(void)
 	*(void **)&dw.build_id = dlsym(library, "dwfl_module_build_id");
 	*(void **)&dw.getsrc = dlsym(library, "dwfl_module_getsrc");
 	*(void **)&dw.lineinfo = dlsym(library, "dwfl_lineinfo");
+	*(void **)&dw.next_unit = dlsym(library, "dwfl_module_nextcu");
+	*(void **)&dw.has_address = dlsym(library, "dwarf_haspc");
+	*(void **)&dw.line_in_unit = dlsym(library, "dwarf_getsrc_die");
+	*(void **)&dw.line_file = dlsym(library, "dwarf_linesrc");
+	*(void **)&dw.line_number = dlsym(library, "dwarf_lineno");
 	*(void **)&dw.errmsg = dlsym(library, "dwfl_errmsg");
 	return dw.begin && dw.end && dw.report_elf && dw.report_end && dw.build_id && dw.getsrc &&
-	       dw.lineinfo && dw.errmsg;
+	       dw.lineinfo && dw.next_unit && dw.has_address && dw.line_in_unit && dw.line_file &&
+	       dw.line_number && dw.errmsg;
 }
 
 /* The file that was named is all that is looked at: no other path, and no server. */
@@ -85,6 +97,30 @@ static uint64_t address_of(const struct vh_frame *f, const struct vh_inside_kern
 	return ip - (k->has_kaslr_offset ? k->kaslr_offset : 0);
 }
 
+/* Without .debug_aranges, which clang leaves out, no index leads to the unit: each is asked. */
+static const char *search_units(Dwfl_Module *m, uint64_t address, int *number)
+{
+	Dwarf_Addr bias = 0;
+
+	for (Dwarf_Die *unit = NULL; (unit = dw.next_unit(m, unit, &bias));) {
+		Dwarf_Line *line = dw.has_address(unit, address - bias) > 0
+					   ? dw.line_in_unit(unit, address - bias)
+					   : NULL;
+
+		if (line && dw.line_number(line, number) == 0)
+			return dw.line_file(line, NULL, NULL);
+	}
+	return NULL;
+}
+
+static const char *source_of(Dwfl_Module *m, uint64_t address, int *number)
+{
+	Dwfl_Line *line = dw.getsrc(m, address);
+	const char *file = line ? dw.lineinfo(line, NULL, number, NULL, NULL, NULL) : NULL;
+
+	return file ? file : search_units(m, address, number);
+}
+
 static void add_lines(Dwfl_Module *m, const struct vh_inside_kernel *k, struct vh_backtrace *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
@@ -93,8 +129,7 @@ static void add_lines(Dwfl_Module *m, const struct vh_inside_kernel *k, struct v
 
 		if (!f->symbol || f->module || f->kind == VH_FRAME_USER)
 			continue;
-		Dwfl_Line *line = dw.getsrc(m, address_of(f, k));
-		const char *file = line ? dw.lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
+		const char *file = source_of(m, address_of(f, k), &number);
 
 		if (!file)
 			continue;

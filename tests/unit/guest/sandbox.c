@@ -321,11 +321,12 @@ static void run_dead(void *self VH_UNUSED, int wire VH_UNUSED)
 	abort();
 }
 
-static void run_greedy(void *self VH_UNUSED, int wire)
+static void run_greedy(void *self VH_UNUSED, int wire VH_UNUSED)
 {
-	/* In pieces of the heap's, and in such as are mapped. */
-	for (size_t piece = 50000; wire >= 0; piece = piece < 1 << 24 ? 2 * piece : 50000) {
-		char *more = vh_alloc(piece);
+	/* In pieces of the heap's, and in such as are mapped; without a right to it, it is killed.
+	 */
+	for (size_t piece = 50000;; piece = piece < 1 << 24 ? 2 * piece : 50000) {
+		volatile char *more = vh_alloc(piece);
 
 		more[0] = 1;
 	}

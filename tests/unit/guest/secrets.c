@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "guest/kernel_search.h"
+/* Likely secrets of a command line are hidden wherever they stand. */
 #include <stdio.h>
+
+#include "guest/kernel_search.h"
 
 #include "tests/unit/test.h"
 
@@ -10,6 +12,7 @@ static void hides(const char *command_line, const char *text, const char *expect
 	vh_auto_free char *masked = vh_kernel_masked(command_line, s);
 	vh_auto_free char *data = vh_strdup(text);
 
+	assert_non_null(masked);
 	vh_secrets_hide(s, data, strlen(data));
 	assert_string_equal(data, expected);
 	vh_secrets_free(s);
