@@ -42,26 +42,6 @@ void vh_dump_free(struct vh_dump *d)
 	*d = (struct vh_dump){0};
 }
 
-static int read_at(int fd, uint64_t at, void *to, size_t n)
-{
-	uint8_t *out = to;
-
-	if (at > INT64_MAX - n)
-		return -EIO;
-	while (n) {
-		ssize_t got = pread(fd, out, n, (off_t)at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? -errno : -ENODATA;
-		out += got;
-		n -= (size_t)got;
-		at += (uint64_t)got;
-	}
-	return 0;
-}
-
 static const struct segment *segment_at(const struct core *c, uint64_t gpa)
 {
 	for (size_t i = 0; i < c->n; i++)
@@ -78,7 +58,7 @@ static int core_read(void *self, vh_gpa gpa, void *to, size_t n)
 
 	if (!s || n > s->bytes - within)
 		return -EFAULT;
-	return read_at(c->fd, s->offset + within, to, n);
+	return vh_read_at(c->fd, s->offset + within, to, n);
 }
 
 /* All that is in the file can be read. */
@@ -119,12 +99,12 @@ static void take_notes(int fd, const Elf64_Phdr *p, struct vh_dump *out)
 	while (n && !notes) {
 		uint8_t last;
 
-		if (p->p_offset > INT64_MAX - n || read_at(fd, p->p_offset + n - 1, &last, 1))
+		if (p->p_offset > INT64_MAX - n || vh_read_at(fd, p->p_offset + n - 1, &last, 1))
 			n /= 2;
 		else
 			notes = vh_alloc(n);
 	}
-	if (notes && !read_at(fd, p->p_offset, notes, n))
+	if (notes && !vh_read_at(fd, p->p_offset, notes, n))
 		vh_dump_take_notes(notes, n, out);
 }
 
@@ -148,7 +128,7 @@ static uint32_t count_segments(int fd, const Elf64_Ehdr *h)
 
 	if (h->e_phnum != PN_XNUM)
 		return h->e_phnum;
-	return read_at(fd, h->e_shoff, &first, sizeof(first)) ? 0 : first.sh_info;
+	return vh_read_at(fd, h->e_shoff, &first, sizeof(first)) ? 0 : first.sh_info;
 }
 
 static void take_all(struct core *c, const Elf64_Ehdr *h, struct vh_dump *out)
@@ -159,7 +139,7 @@ static void take_all(struct core *c, const Elf64_Ehdr *h, struct vh_dump *out)
 		Elf64_Phdr p;
 
 		if (h->e_phoff > INT64_MAX - (uint64_t)n * sizeof(p) ||
-			read_at(c->fd, h->e_phoff + i * sizeof(p), &p, sizeof(p)))
+			vh_read_at(c->fd, h->e_phoff + i * sizeof(p), &p, sizeof(p)))
 			return;
 		if (p.p_type == PT_LOAD)
 			take_segment(c, &p);
@@ -176,7 +156,7 @@ void vh_dump_open_elf(int fd, struct vh_dump *out)
 	const char *no;
 
 	*out = (struct vh_dump){0};
-	if (read_at(fd, 0, &h, sizeof(h))) {
+	if (vh_read_at(fd, 0, &h, sizeof(h))) {
 		out->why = vh_strdup("the dump is too short");
 		return;
 	}

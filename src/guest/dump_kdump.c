@@ -46,26 +46,6 @@ struct page_descriptor {
 	uint64_t page_flags;
 };
 
-static int read_file(int fd, uint64_t at, void *to, size_t n)
-{
-	uint8_t *out = to;
-
-	if (at > INT64_MAX - n)
-		return -EIO;
-	while (n) {
-		ssize_t got = pread(fd, out, n, (off_t)at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return got < 0 ? -errno : -ENODATA;
-		out += got;
-		n -= (size_t)got;
-		at += (uint64_t)got;
-	}
-	return 0;
-}
-
 /* The record that holds an offset, or NULL. */
 static const struct record *record_at(const struct kdump *k, uint64_t offset)
 {
@@ -90,7 +70,7 @@ static int read_plain(const struct kdump *k, uint64_t offset, void *to, size_t n
 	uint8_t *out = to;
 
 	if (!k->n_records)
-		return read_file(k->fd, offset, to, n);
+		return vh_read_at(k->fd, offset, to, n);
 	while (n) {
 		const struct record *r = record_at(k, offset);
 
@@ -98,7 +78,7 @@ static int read_plain(const struct kdump *k, uint64_t offset, void *to, size_t n
 			return -ENODATA;
 		uint64_t within = offset - r->offset;
 		size_t part = (size_t)VH_MIN(r->bytes - within, (uint64_t)n);
-		int err = read_file(k->fd, r->at + within, out, part);
+		int err = vh_read_at(k->fd, r->at + within, out, part);
 
 		if (err)
 			return err;
@@ -127,7 +107,7 @@ static void read_records(struct kdump *k)
 	while (k->n_records < MAX_RECORDS) {
 		uint64_t pair[2];
 
-		if (read_file(k->fd, at, pair, sizeof(pair)))
+		if (vh_read_at(k->fd, at, pair, sizeof(pair)))
 			break;
 		uint64_t offset = be64toh(pair[0]), bytes = be64toh(pair[1]);
 
@@ -310,7 +290,7 @@ void vh_dump_open_kdump(int fd, struct vh_dump *out)
 
 	*out = (struct vh_dump){0};
 	k->fd = fd;
-	if (!read_file(fd, 0, head, sizeof(head)) && memcmp(head, "makedumpfile", 12) == 0)
+	if (!vh_read_at(fd, 0, head, sizeof(head)) && memcmp(head, "makedumpfile", 12) == 0)
 		read_records(k);
 	no = read_heads(k, out);
 	if (no) {

@@ -65,6 +65,9 @@ struct vh_memory *vh_memory_of_process(
  */
 struct vh_memory *vh_memory_of_pages(const vh_gpa *gpa, size_t n, const uint8_t *data);
 void vh_memory_free(struct vh_memory *m);
+/* For sources that read a file: all n bytes from offset at on. 0, -ENODATA where the file ends
+ * before them, or another negative errno. */
+int vh_read_at(int fd, uint64_t at, void *to, size_t n);
 
 /* Reads further than this fail with -EDQUOT (bytes) or -ETIME. Without it: 256 MiB, no deadline. */
 void vh_memory_set_budget(struct vh_memory *m, uint64_t bytes, struct vh_deadline deadline);

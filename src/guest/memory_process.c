@@ -22,18 +22,19 @@ static const struct vh_ram *ram_at(const struct process *p, vh_gpa gpa)
 	return NULL;
 }
 
-/* pread until all of it is there. */
-static int read_all(int fd, void *to, size_t n, uint64_t at)
+int vh_read_at(int fd, uint64_t at, void *to, size_t n)
 {
 	uint8_t *out = to;
 
+	if (at > INT64_MAX - n)
+		return -EIO;
 	while (n) {
 		ssize_t got = pread(fd, out, n, (off_t)at);
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0)
-			return got < 0 ? -errno : -EIO;
+			return got < 0 ? -errno : -ENODATA;
 		out += got;
 		n -= (size_t)got;
 		at += (uint64_t)got;
@@ -47,8 +48,8 @@ static ssize_t same_pages(const struct process *p, uint64_t hva, uint64_t n, boo
 {
 	uint64_t entries[ENTRIES];
 	size_t wanted = (size_t)VH_MIN(n, (uint64_t)ENTRIES), same = 0;
-	int err = read_all(p->pagemap_fd, entries, wanted * sizeof(*entries),
-		hva / VH_GUEST_PAGE * sizeof(*entries));
+	int err = vh_read_at(p->pagemap_fd, hva / VH_GUEST_PAGE * sizeof(*entries), entries,
+		wanted * sizeof(*entries));
 
 	if (err)
 		return err;
@@ -84,7 +85,7 @@ static int process_read(void *self, vh_gpa gpa, void *to, size_t n)
 	uint64_t hva = r ? r->hva.a + (gpa.a - r->gpa.a) : 0;
 	int err = r ? all_present(p, hva, n) : -EFAULT;
 
-	return err ? err : read_all(p->mem_fd, to, n, hva);
+	return err ? err : vh_read_at(p->mem_fd, hva, to, n);
 }
 
 static bool process_next(void *self, vh_gpa gpa, uint64_t most, struct vh_run *run)
