@@ -13,6 +13,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_PROOF, inside);
 	vh_for(j, VH_STRONG, told);
 	vh_weigh_waiting(f, j);
+	if (vh_fact(f, VH_FACT_TEXT_RCU_STALL))
+		vh_at_most(j, VH_POSSIBLE,
+			"a CPU of the guest holds up its kernel: tasks wait for that one");
 	vh_title(j, "a task in the guest hangs: %s", text->text);
 	vh_next_of_hung_task(j, f);
 	vh_next_keep_and_reset(j, f);
