@@ -218,6 +218,7 @@ static void add_blocked(struct vh_facts *facts, const struct vh_inside_task *t, 
 		[VH_GUEST_WAIT_FILE_SERVER] = VH_FACT_INSIDE_ON_FILE_SERVER,
 		[VH_GUEST_WAIT_FREEZE] = VH_FACT_INSIDE_ON_FREEZE,
 		[VH_GUEST_WAIT_LOCK] = VH_FACT_INSIDE_ON_LOCK,
+		[VH_GUEST_WAIT_RCU] = VH_FACT_INSIDE_ON_RCU,
 	};
 	enum vh_guest_wait wait = vh_inside_wait(t);
 	enum vh_fact_id id = on[wait] ? on[wait] : VH_FACT_INSIDE_BLOCKED;

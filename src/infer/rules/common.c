@@ -264,6 +264,7 @@ void vh_doubt_health_of_kernel(struct vh_judgement *j, const struct vh_facts *fa
 			"a task in it has waited for a file server for long"},
 		{VH_FACT_INSIDE_ON_FREEZE, "a file system of it is frozen, and a task waits"},
 		{VH_FACT_INSIDE_ON_LOCK, "a task in it has waited for a lock for long"},
+		{VH_FACT_INSIDE_ON_RCU, "a task in it has waited for all CPUs for long"},
 		{VH_FACT_INSIDE_BLOCKED, "a task in it has waited for long, not to be killed"},
 		{VH_FACT_INSIDE_WAITS_FOR_ROOT, "its kernel waits for the root device"},
 		{VH_FACT_INSIDE_RESCUE, "it is in rescue or emergency mode"},

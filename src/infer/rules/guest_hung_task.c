@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/kernel.h"
 
+/* A task that waits for RCU waits for a CPU: where one is known to be stuck, it is its victim. */
+static bool is_victim(const struct vh_facts *f, const struct vh_fact *waits)
+{
+	bool for_rcu = waits && waits->id == VH_FACT_INSIDE_ON_RCU;
+
+	if (vh_fact(f, VH_FACT_TEXT_RCU_STALL))
+		return for_rcu || !waits;
+	return for_rcu && vh_backtrace_of_spin(f, -1);
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
 	const struct vh_fact *told = vh_fact(f, VH_FACT_TEXT_HUNG_TASK);
@@ -13,7 +23,7 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	vh_for(j, VH_PROOF, inside);
 	vh_for(j, VH_STRONG, told);
 	vh_weigh_waiting(f, j);
-	if (vh_fact(f, VH_FACT_TEXT_RCU_STALL))
+	if (is_victim(f, inside))
 		vh_at_most(j, VH_POSSIBLE,
 			"a CPU of the guest holds up its kernel: tasks wait for that one");
 	vh_title(j, "a task in the guest hangs: %s", text->text);

@@ -9,7 +9,9 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 		return;
 	vh_for(j, VH_STRONG, text);
 	vh_weigh_lockup(f, j, text);
-	vh_for(j, VH_STRONG, vh_backtrace_of_spin(f, text->vcpu));
+	/* Its kernel says so, and its backtrace and its registers do. */
+	vh_for(j, VH_PROOF, vh_backtrace_of_spin(f, text->vcpu));
+	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_INSIDE_ON_RCU));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
 	vh_title(j, "a CPU of the guest holds up its kernel (RCU stall): %s", text->text);
 	vh_next_of_lockup(j, f);

@@ -22,7 +22,7 @@ const struct vh_fact *vh_longest_wait(const struct vh_facts *f)
 {
 	static const enum vh_fact_id ids[] = {VH_FACT_INSIDE_ON_STORAGE,
 		VH_FACT_INSIDE_ON_FILE_SERVER, VH_FACT_INSIDE_ON_FREEZE, VH_FACT_INSIDE_ON_LOCK,
-		VH_FACT_INSIDE_BLOCKED};
+		VH_FACT_INSIDE_ON_RCU, VH_FACT_INSIDE_BLOCKED};
 	const struct vh_fact *longest = NULL;
 
 	for (size_t i = 0; i < f->n; i++)

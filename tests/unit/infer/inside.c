@@ -300,6 +300,26 @@ static void a_task_that_waits(void **state VH_UNUSED)
 	EXPECT(with(guest(IDLES, IDLES), in), "guest-idle", IDLE, NO, VH_CERTAIN);
 }
 
+/* Who waits for RCU waits for a CPU, here for one that is stuck: that one is to be looked at. */
+static void a_victim_of_a_stall(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(200);
+
+	says(in, 190, "rcu: INFO: rcu_preempt self-detected stall on CPU");
+	says(in, 190, "RIP: 0010:spin+0x2c/0x70 [trouble]");
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	vcpu(in, 90, true, true, "spin [trouble] kthread");
+	task(in, 28, "umount", 'D', 150, "__schedule schedule __wait_rcu_gp synchronize_rcu");
+	EXPECT(with(guest(IDLES, SPINS), in), "guest-rcu-stall", SPINNING, YES, VH_CERTAIN);
+
+	/* Without one that is stuck, the task itself is all that is known. */
+	in = linux_up(200);
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	task(in, 28, "umount", 'D', 150, "__schedule schedule __wait_rcu_gp synchronize_rcu");
+	EXPECT(with(guest(IDLES, IDLES), in), "guest-hung-task", BLOCKED, YES, VH_CERTAIN);
+}
+
 /* The log says so still; the task list knows better. */
 static void a_task_that_came_back(void **state VH_UNUSED)
 {
@@ -410,6 +430,7 @@ int main(void)
 		cmocka_unit_test(a_soft_lockup),
 		cmocka_unit_test(a_deadlock),
 		cmocka_unit_test(a_task_that_waits),
+		cmocka_unit_test(a_victim_of_a_stall),
 		cmocka_unit_test(a_task_that_came_back),
 		cmocka_unit_test(an_earlier_kernel),
 		cmocka_unit_test(the_root_device),
