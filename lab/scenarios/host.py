@@ -82,8 +82,8 @@ def pinned(stage):
     return vm
 
 
-def until_starved(stage, vm, cpu=0):
-    """Until the vCPU, which always wants to run, ran less than a twelfth of the time, in three looks in turn:
+def until_starved(stage, vm, cpu=0, most=0.08):
+    """Until the vCPU, which always wants to run, ran less than that share of the time, in three looks in turn:
     the host gives a starved thread its time in bursts. (The kernel counts a wait when it is over: that tells
     nothing here.)"""
     tid, looks = vm.vcpu(cpu), []
@@ -92,7 +92,7 @@ def until_starved(stage, vm, cpu=0):
         looks.append((time.monotonic(), process.run_ns(vm.pid, tid)[0]))
         shares = [(ran - before) / 1e9 / (now - then)
                   for (then, before), (now, ran) in zip(looks[-4:], looks[-4:][1:])]
-        return len(shares) == 3 and max(shares) < 0.08 and process.state(vm.pid, tid) == "R"
+        return len(shares) == 3 and max(shares) < most and process.state(vm.pid, tid) == "R"
     stage.until("the vCPU hardly runs", starved, 60, 0.7)
 
 
@@ -177,8 +177,8 @@ def until_busy(stage, others):
 
 def tied_with_others(stage):
     vm = pinned(stage)
-    until_busy(stage, other_vms(stage, 23, lambda: os.sched_setaffinity(0, {last_cpu()})))
-    until_starved(stage, vm)
+    until_busy(stage, other_vms(stage, 31, lambda: os.sched_setaffinity(0, {last_cpu()})))
+    until_starved(stage, vm, most=0.05)
     return vm
 
 
@@ -259,8 +259,9 @@ SCENARIOS = [
              strong_rival, needs=("autogroup", "spare-cpu"), passive=True, alone=True),
     Scenario("tied-together", "24 busy vCPUs may use one CPU only", TOGETHER, tied_together,
              needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
-    Scenario("tied-with-others", "the vCPUs of 24 VMs may use one CPU only", TOGETHER, tied_with_others,
-             needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
+    Scenario("tied-with-others", "the vCPUs of 32 VMs may use one CPU only", TOGETHER, tied_with_others,
+             needs=("spare-cpu",), accel="kvm", passive=True, alone=True,
+             quick=False),  # at times its vCPU gets 11 %, for seconds, and nobody knows yet why
     Scenario("overcommitted", "20 busy VMs for each CPU of the host", OVERCOMMITTED, overcommitted,
              needs=("root",), accel="kvm", passive=True, alone=True),
 ]
