@@ -260,8 +260,7 @@ SCENARIOS = [
     Scenario("tied-together", "24 busy vCPUs may use one CPU only", TOGETHER, tied_together,
              needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
     Scenario("tied-with-others", "the vCPUs of 32 VMs may use one CPU only", TOGETHER, tied_with_others,
-             needs=("spare-cpu",), accel="kvm", passive=True, alone=True,
-             quick=False),  # at times its vCPU gets 11 %, for seconds, and nobody knows yet why
+             needs=("spare-cpu",), accel="kvm", passive=True, alone=True),
     Scenario("overcommitted", "20 busy VMs for each CPU of the host", OVERCOMMITTED, overcommitted,
              needs=("root",), accel="kvm", passive=True, alone=True),
 ]

@@ -422,9 +422,14 @@ VH_CORE void vh_on_switch_out(struct vh_vcpu_state *s, __u64 now, __u64 state)
 	vh_core_move(s, now, s->place, state ? VH_REST_ASLEEP : VH_REST_READY);
 }
 
+/* The thread comes to a CPU. Up to now it had none: one that seemed to run (/proc does not tell who
+ * runs from who waits to, at the begin; or its leaving was missed) waited. Of a starved thread that
+ * is as much as it gets in a second. */
 VH_CORE void vh_on_switch_in(struct vh_vcpu_state *s, __u64 now)
 {
 	s->seen[VH_TP_SCHED_SWITCH]++;
+	if (s->rest == VH_REST_ON)
+		s->rest = VH_REST_READY;
 	vh_core_move(s, now, s->place, VH_REST_ON);
 }
 

@@ -232,6 +232,31 @@ static void rests(void **state)
 	assert_int_equal(sum(&w->state), w->state.since_ns - w->state.begin_ns);
 }
 
+/* Who is runnable at the begin may run or wait for a CPU: the first switch tells. */
+static void waits_at_the_begin(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(w->state.rest, VH_REST_ON);
+	vh_on_switch_in(&w->state, 81000);
+	vh_on_switch_out(&w->state, 85000, 0);
+	assert_int_equal(w->state.time_ns[VH_PLACE_UNKNOWN][VH_REST_READY], 80000);
+	assert_int_equal(w->state.time_ns[VH_PLACE_UNKNOWN][VH_REST_ON], 4000);
+}
+
+/* ... and so may one whose leaving was missed, as the ring of perf was full. */
+static void a_switch_is_missed(void **state)
+{
+	struct world *w = *state;
+
+	w->t.now = 2000;
+	vh_on_entry(&w->core);
+	vh_on_switch_in(&w->state, 9000);
+	assert_int_equal(w->state.time_ns[VH_PLACE_UNKNOWN][VH_REST_ON], 1000);
+	assert_int_equal(w->state.time_ns[VH_PLACE_GUEST][VH_REST_READY], 7000);
+	assert_int_equal(w->state.rest, VH_REST_ON);
+}
+
 /* A clock that runs backwards between two CPUs must not make the sums wrong. */
 static void a_clock_that_jumps_back(void **state)
 {
@@ -421,6 +446,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_exits, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(inside_for_good, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(rests, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(waits_at_the_begin, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_switch_is_missed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_clock_that_jumps_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(across_epochs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
