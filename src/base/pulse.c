@@ -203,6 +203,13 @@ static bool is_better(enum vh_turn_kind kind, enum vh_turn_kind than, size_t loo
 	return begins(kind) && begins(than);
 }
 
+/* A thread that is let go is ready before it has run again: at that look its wait was over, and with
+ * it what was known of where it waited. */
+static bool woke_before(const struct vh_turn *turn, const struct vh_pulse_side *before)
+{
+	return turn->kind == VH_TURN_CAME_ALIVE && turn->before.wchan[0] && !before->wchan[0];
+}
+
 static struct vh_turn find_turn(const struct beats *beats)
 {
 	struct vh_turn turn = {VH_TURN_NONE};
@@ -225,7 +232,7 @@ static struct vh_turn find_turn(const struct beats *beats)
 		struct vh_pulse_side after = side_of(beats, k + 1, n - 1);
 		enum vh_turn_kind kind = kind_of(&before, &after);
 
-		if (!kind || !is_better(kind, turn.kind, k - at))
+		if (!kind || !is_better(kind, turn.kind, k - at) || woke_before(&turn, &before))
 			continue;
 		at = k;
 		turn.kind = kind;

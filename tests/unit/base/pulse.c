@@ -98,6 +98,16 @@ static void finds_each_turn_and_when(void **state VH_UNUSED)
 	assert_string_equal(turn.after.wchan, "");
 }
 
+/* As where a freezer's thread had been thawed, and waited for a CPU, when it was looked at. */
+static void who_is_ready_but_has_not_run_yet_waits_no_more(void **state VH_UNUSED)
+{
+	struct vh_turn turn = TURN({9, 0, 'D', "__refrigerator"}, {1, 0, 'R', "0"}, busy);
+
+	assert_int_equal(turn.kind, VH_TURN_CAME_ALIVE);
+	assert_string_equal(turn.before.wchan, "__refrigerator");
+	assert_in_range(turn.at_ns, 8 * STEP, 9 * STEP);
+}
+
 static void too_short_a_side_tells_nothing(void **state VH_UNUSED)
 {
 	assert_int_equal(TURN({18, 1, 'R', "0"}, {1, 0, 'S', "kvm_vcpu_block"}).kind, VH_TURN_NONE);
@@ -133,6 +143,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_stays_so_has_no_turn),
 		cmocka_unit_test(finds_each_turn_and_when),
+		cmocka_unit_test(who_is_ready_but_has_not_run_yet_waits_no_more),
 		cmocka_unit_test(too_short_a_side_tells_nothing),
 		cmocka_unit_test(takes_any_text),
 	};
