@@ -2,10 +2,11 @@
 #include "decode/decoder.h"
 #include "decode/logscan.h"
 
-#define MAX_REPORTS 64
-#define MAX_LINE    200
-#define MAX_FOLLOW  90 /* lines behind a report that may belong to it */
-#define MAX_NAME    80
+#define MAX_REPORTS   64
+#define MAX_LINE      200
+#define MAX_FOLLOW    90 /* lines behind a report that may belong to it */
+#define MAX_NAME      80
+#define KILLS_APART_S 60 /* kills for want of memory that have nothing to do with each other */
 
 static const char *const wait_names[VH_N_GUEST_WAIT] = {
 	[VH_GUEST_WAIT_UNKNOWN] = "something",
@@ -186,6 +187,9 @@ static struct vh_kernel_report *note(struct vh_guest_kernel *k, const struct see
 			.age_s = NAN};
 		r = &k->list[k->n - 1];
 	}
+	/* One kill in a week is no loop, however many weeks the log covers. */
+	if (s->kind == VH_REPORT_OOM_KILL && stamp - r->stamp_s > KILLS_APART_S)
+		r->times = 0;
 	r->grows = r->times && s->stuck_s > r->stuck_s;
 	r->times++;
 	r->period_s = fmin(r->period_s, s->stuck_s);

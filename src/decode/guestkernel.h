@@ -43,7 +43,8 @@ struct vh_kernel_report {
 	double stuck_s;  /* how long, as the newest report says; NAN not told */
 	double period_s; /* the shortest time told: what the kernel waits before it reports */
 	bool grows;      /* reported again, each time for longer */
-	unsigned times;  /* reports of this kind and CPU or task */
+	unsigned times;  /* reports of this kind and CPU or task; kills: in a row, none a minute
+			    apart */
 	double stamp_s;  /* time of the newest on the guest's clock; NAN not told */
 	double age_s;    /* from the newest to the look at the log; NAN unknown */
 	char *where;     /* the function that tells most; NULL not told; escaped */

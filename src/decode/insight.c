@@ -3,6 +3,9 @@
 
 #include <inttypes.h>
 
+/* include/linux/sched.h, TASK_FROZEN, since 6.1; before that only the stack tells. */
+#define STATE_FROZEN 0x8000u
+
 static const char *const doing_names[VH_N_DOING] = {
 	[VH_DOING_UNKNOWN] = "unknown",
 	[VH_DOING_IDLE] = "idle",
@@ -238,7 +241,14 @@ char *vh_lock_name(const struct vh_inside_lock *l)
 
 bool vh_inside_is_blocked(const struct vh_inside_task *t)
 {
-	return t->state == 'D' && !t->killable;
+	bool frozen = t->raw & STATE_FROZEN || vh_inside_is_in(&t->stack, "__refrigerator");
+
+	return t->state == 'D' && !t->killable && !frozen;
+}
+
+bool vh_inside_ran_since(const struct vh_inside_task *t, double seconds)
+{
+	return t->waited_ns >= 0 && (double)t->waited_ns / 1e9 < seconds;
 }
 
 bool vh_inside_any_blocked(const struct vh_inside *in)

@@ -46,8 +46,11 @@ char *vh_task_name(const char *comm, int64_t pid);
 /* "mutex first [trouble]", "a lock at 0xffff..."; escaped. */
 char *vh_lock_name(const struct vh_inside_lock *l);
 
-/* State D, as the kernel's own detector of hung tasks counts it: not one that a signal ends. */
+/* State D, as the kernel's own detector of hung tasks counts it: not one that a signal ends, nor
+ * one that a freezer stopped (a container that is paused, a suspend). */
 bool vh_inside_is_blocked(const struct vh_inside_task *t);
+/* True where it is known to have run at some time in the last so many seconds. */
+bool vh_inside_ran_since(const struct vh_inside_task *t, double seconds);
 
 bool vh_inside_any_blocked(const struct vh_inside *in);
 /* Of the programs that sleep, and whose stack was read: the one that ran last (after NULL), or the

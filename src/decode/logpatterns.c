@@ -76,7 +76,7 @@ const struct vh_log_pattern vh_log_patterns[] = {
 	{"rcu-stall", GUEST, {"INFO: rcu_", "detected expedited stalls"},
 		.meaning = "a CPU of the guest keeps the kernel from going on (RCU stall)"},
 	{"hung-task", GUEST, {"INFO: task ", "blocked for more than"},
-		.meaning = "a task in the guest has waited for minutes, mostly for storage"},
+		.meaning = "a task in the guest waited for too long"},
 	{"guest-oom", GUEST, {"Out of memory: Kill"}, .meaning = "the guest ran out of memory"},
 	{"guest-oom", GUEST, {"Memory cgroup out of memory: Kill"},
 		.meaning = "a control group in the guest ran out of memory"},

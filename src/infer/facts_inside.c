@@ -239,7 +239,7 @@ static void add_blocked(struct vh_facts *facts, const struct vh_inside_task *t, 
 	prove_by_stack(f, &t->stack, at);
 }
 
-/* The kernel's own report of this task, "name:pid", stands and holds. */
+/* The kernel's own report of this task, "name:pid", is of the wait that it is still in. */
 static bool is_told(const struct vh_facts *facts, const struct vh_inside_task *t)
 {
 	const struct vh_guest_kernel *k = &facts->model->guest_kernel;
@@ -248,7 +248,7 @@ static bool is_told(const struct vh_facts *facts, const struct vh_inside_task *t
 
 	for (size_t i = 0; i < k->n; i++)
 		if (k->list[i].kind == VH_REPORT_HUNG_TASK && vh_streq(k->list[i].task, name))
-			return true;
+			return !vh_inside_ran_since(t, k->list[i].age_s);
 	return false;
 }
 
@@ -292,7 +292,8 @@ static void add_init(struct vh_facts *facts)
 		prove_by_stack(f, &init->stack, vh_inside_wait_frame(&init->stack));
 	}
 	/* src/core/crash-handler.c of systemd sleeps for ever in pause(). */
-	if (init && vh_inside_is_in(&init->stack, "__do_sys_pause")) {
+	if (init && (vh_inside_is_in(&init->stack, "__do_sys_pause") ||
+			    vh_inside_is_in(&init->stack, "__x64_sys_pause"))) {
 		f = add(facts, vh_fact_add(facts, VH_FACT_INSIDE_INIT_PAUSES, -1, NAN,
 				       "its init process sleeps in pause()"));
 		prove_by_log(f, in, "reezing execution");

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 
+#include "decode/insight.h"
 #include "infer/facts_build.h"
 
 #define LOCKUP_HOLDS_S 90 /* of the reports with the longest pause in between: RCU's */
@@ -49,12 +50,18 @@ static bool lockup_holds(const struct vh_facts *facts, const struct vh_kernel_re
 {
 	if (r->age_s > LOCKUP_HOLDS_S)
 		return false;
+	/* Work in the kernel, here and there, is no lockup that its watchdog has not told of again.
+	 */
+	if (r->kind == VH_REPORT_SOFT_LOCKUP && r->age_s > LOCKUP_DUE_S &&
+		vh_fact_of(facts, VH_FACT_VCPU_RIP_MOVES, r->cpu))
+		return false;
 	/* Of an RCU stall another CPU may be the culprit. */
 	return r->kind != VH_REPORT_RCU_STALL && has_vcpu(facts, r->cpu) ? may_hang(facts, r->cpu)
 									 : any_may_hang(facts);
 }
 
-/* The task list in the guest's memory does not have it, or not waiting. */
+/* The task list in the guest's memory does not have it, or not waiting, or waiting for something
+ * that it began to wait for since. */
 static bool is_known_awake(const struct vh_model *m, const struct vh_kernel_report *r)
 {
 	const char *colon = r->task ? strrchr(r->task, ':') : NULL;
@@ -66,7 +73,7 @@ static bool is_known_awake(const struct vh_model *m, const struct vh_kernel_repo
 		return false;
 	const struct vh_inside_task *t = vh_inside_task(m->inside, pid);
 
-	return !t || (t->state != 'D' && t->state != '?');
+	return !t || (t->state != 'D' && t->state != '?') || vh_inside_ran_since(t, r->age_s);
 }
 
 static bool hung_task_holds(const struct vh_facts *facts, const struct vh_kernel_report *r)

@@ -6,6 +6,8 @@
 
 #include "decode/ghcb.h"
 
+#define CLOCK_SETTLES_S 600
+
 /* Said by what runs before an operating system does: once one runs, it is old. */
 static bool is_of_firmware(const char *hit)
 {
@@ -143,6 +145,23 @@ static bool is_overtaken(const struct vh_facts *facts, const struct vh_log_hit *
 	       (vh_streq(hit->id, "kernel-panic") || vh_streq(hit->id, "no-root-fs"));
 }
 
+/* Clocks disagree for a while, and then Linux has taken another: what its log tells of weeks ago,
+ * or of its boot, says nothing of now. A guest whose clock stands counts no time, and it stays new.
+ */
+static bool is_long_ago(const struct vh_facts *facts, const struct vh_log_hit *hit)
+{
+	const struct vh_model *m = facts->model;
+	struct vh_str rest = vh_str(hit->line), stamp;
+	double seconds;
+
+	if (!vh_streq(hit->id, "clock-trouble") || hit->kind != VH_LOG_SERIAL || !m->inside ||
+		m->inside->kernel.uptime_ns < 0 || !vh_str_starts(rest, "["))
+		return false;
+	rest = (struct vh_str){rest.s + 1, rest.n - 1};
+	return vh_next_part(&rest, ']', &stamp) && vh_parse_double(vh_str_trim(stamp), &seconds) &&
+	       (double)m->inside->kernel.uptime_ns / 1e9 - seconds > CLOCK_SETTLES_S;
+}
+
 void vh_facts_of_texts(struct vh_facts *facts)
 {
 	const struct vh_model *m = facts->model;
@@ -151,7 +170,8 @@ void vh_facts_of_texts(struct vh_facts *facts)
 		const struct vh_log_hit *hit = &m->hits[i];
 		bool found = add_termination(facts, hit);
 
-		if ((vh_system_runs(facts) && is_of_firmware(hit->id)) || is_overtaken(facts, hit))
+		if ((vh_system_runs(facts) && is_of_firmware(hit->id)) ||
+			is_overtaken(facts, hit) || is_long_ago(facts, hit))
 			continue;
 		if (hit->kind == VH_LOG_SERIAL && vh_text_is_over(facts, hit->id))
 			continue;

@@ -331,6 +331,71 @@ static void a_task_that_came_back(void **state VH_UNUSED)
 	EXPECT(with(guest(IDLES, IDLES), in), "guest-idle", IDLE, NO, VH_CERTAIN);
 }
 
+#define SUPPRESSED "Future hung task reports are suppressed, see sysctl kernel.hung_task_warnings"
+
+/* It was reported an hour ago, and its kernel will not do so again; now it waits for its disk, as
+ * it does a hundred times a second. */
+static void a_report_of_an_earlier_wait(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(4000);
+
+	says(in, 400, "INFO: task jbd2/vda1-8:300 blocked for more than 120 seconds.");
+	says(in, 400, " io_schedule+0x42/0x70");
+	says(in, 400, SUPPRESSED);
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	task(in, 300, "jbd2/vda1-8", 'D', 0.05, "__schedule schedule io_schedule");
+	EXPECT(with(guest(IDLES, IDLES), in), "guest-idle", IDLE, NO, VH_CERTAIN);
+
+	/* For longer than its kernel calls long where it has told of it, but not since then. */
+	in = linux_up(4000);
+	says(in, 3980, "INFO: task dd:300 blocked for more than 120 seconds.");
+	task(in, 300, "dd", 'D', 15, "__schedule schedule io_schedule");
+	EXPECT(with(guest(IDLES, IDLES), in), "guest-idle", IDLE, NO, VH_CERTAIN);
+
+	/* The same wait. */
+	in = linux_up(4000);
+	says(in, 3980, "INFO: task dd:300 blocked for more than 60 seconds.");
+	task(in, 300, "dd", 'D', 90, "__schedule schedule io_schedule");
+	EXPECT(with(guest(IDLES, IDLES), in), "guest-waits-for-storage", BLOCKED, YES, VH_CERTAIN);
+}
+
+/* Containers that are paused: of 5.10 the stack tells it, of newer ones the state. */
+static void who_is_frozen_does_not_hang(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(4000);
+	struct vh_inside_task *t;
+
+	task(in, 300, "nginx", 'D', 3600, "__schedule schedule __refrigerator get_signal");
+	t = task(in, 301, "nginx", 'D', 3600, "__schedule schedule");
+	t->raw = 0x8000;
+	EXPECT(with(guest(IDLES, IDLES), in), "guest-idle", IDLE, NO, VH_CERTAIN);
+}
+
+/* Of its boot, weeks ago. */
+static void a_clock_that_was_replaced(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(4000000);
+	struct judged j;
+
+	says(in, 9,
+		"clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as "
+		"unstable because the skew is too large:");
+	vcpu(in, 90, true, true, "spin [trouble] kthread");
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	j = judge(with(guest(SPINS, IDLES), in));
+	assert_null(vh_fact(j.facts, VH_FACT_TEXT_CLOCK));
+	drop(&j);
+
+	in = linux_up(60);
+	says(in, 9,
+		"clocksource: timekeeping watchdog on CPU1: Marking clocksource 'tsc' as "
+		"unstable because the skew is too large:");
+	j = judge(with(guest(SPINS, IDLES), in));
+	assert_non_null(vh_fact(j.facts, VH_FACT_TEXT_CLOCK));
+	drop(&j);
+}
+
 /* A console shows what earlier kernels wrote, too. */
 static void an_earlier_kernel(void **state VH_UNUSED)
 {
@@ -432,6 +497,9 @@ int main(void)
 		cmocka_unit_test(a_task_that_waits),
 		cmocka_unit_test(a_victim_of_a_stall),
 		cmocka_unit_test(a_task_that_came_back),
+		cmocka_unit_test(a_report_of_an_earlier_wait),
+		cmocka_unit_test(who_is_frozen_does_not_hang),
+		cmocka_unit_test(a_clock_that_was_replaced),
 		cmocka_unit_test(an_earlier_kernel),
 		cmocka_unit_test(the_root_device),
 		cmocka_unit_test(emergency_mode),

@@ -137,6 +137,9 @@ static void a_soft_lockup_that_is_over_is_none(void **state VH_UNUSED)
 	EXPECT(guest(IDLES, WORKS, SOFT, 2), "guest-busy", RUNNING, NO, VH_CERTAIN);
 	/* An hour ago. */
 	EXPECT(guest(WORKS, WORKS, SOFT SOFT_AGAIN, 3600), "guest-busy", RUNNING, NO, VH_CERTAIN);
+	/* The next report is overdue, and the vCPU works in the kernel, here and there. */
+	EXPECT(guest(WORKS, WORKS_IN_KERNEL, SOFT SOFT_AGAIN, 60), "guest-busy", RUNNING, NO,
+		VH_CERTAIN);
 	struct judged j = judge(guest(IDLES, IDLES, SOFT, 2));
 
 	assert_non_null(vh_fact(j.facts, VH_FACT_TEXT_OVER));
@@ -245,6 +248,13 @@ static void one_process_after_another_is_killed(void **state VH_UNUSED)
 	EXPECT(guest(WORKS, IDLES, KILL("0"), 3), "guest-busy", RUNNING, NO, VH_CERTAIN);
 	EXPECT(guest(WORKS, IDLES, KILL("0") KILL("1") KILL("2"), 600), "guest-busy", RUNNING, NO,
 		VH_CERTAIN);
+	/* One a week. */
+	EXPECT(guest(WORKS, WORKS_IN_KERNEL,
+		       "[600000.0] Out of memory: Killed process 10 (tail) total-vm:5kB\n"
+		       "[1200000.0] Out of memory: Killed process 20 (tail) total-vm:5kB\n"
+		       "[1800000.0] Out of memory: Killed process 30 (tail) total-vm:5kB\n",
+		       3),
+		"guest-busy", RUNNING, NO, VH_CERTAIN);
 	EXPECT(guest(WORKS, IDLES,
 		       "[ 1.0] Memory cgroup out of memory: Killed process 1 (x)\n"
 		       "[ 2.0] Memory cgroup out of memory: Killed process 2 (x)\n"
