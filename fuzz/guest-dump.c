@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Dumps of a guest: a small valid one, in which the input changes bytes. Its first byte tells which
- * kind; the rest is four bytes a change: a place (two bytes, little-endian; 64 bytes a step in the
- * larger ones), which of eight bytes from there on, and the value.
+ * kind, and of a kdump how a page is compressed; the rest is four bytes a change: a place (two
+ * bytes, little-endian; 64 bytes a step in the larger ones), which of eight bytes from there on,
+ * and the value.
  */
 #include "fuzz.h"
 #include "guest/dump.h"
 #include "tests/unit/guest/dumpfile.h"
 
 enum { ELF, KDUMP, FLAT, RAW, N_KINDS };
+static const unsigned packings[] = {
+	VH_PACKED_ZLIB, VH_PACKED_LZO, VH_PACKED_SNAPPY, VH_PACKED_ZSTD, 0};
 
 static void change(struct vh_buf *b, const uint8_t *data, size_t size)
 {
@@ -40,15 +43,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vh_buf b = {0};
 	struct vh_dump d;
 	int kind = size ? data[0] % N_KINDS : ELF;
+	unsigned packing = packings[size ? data[0] / N_KINDS % VH_ARRAY_SIZE(packings) : 0];
 
 	if (kind == RAW)
 		vh_buf_add(&b, size ? data + 1 : data, size ? size - 1 : 0);
 	else
-		b = kind == ELF ? dumpfile_elf() : dumpfile_kdump(kind == FLAT);
+		b = kind == ELF ? dumpfile_elf() : dumpfile_kdump(packing, kind == FLAT);
 	if (size && kind != RAW)
 		change(&b, data + 1, size - 1);
 	int fd = dumpfile_open(&b);
 
+	vh_unpack_load();
 	if (kind == ELF || (kind == RAW && size % 2))
 		vh_dump_open_elf(fd, &d);
 	else

@@ -7,6 +7,7 @@
 #include "collect/inside.h"
 #include "guest/dump.h"
 #include "guest/explorer.h"
+#include "guest/unpack.h"
 
 struct dump_look {
 	int fd;
@@ -45,7 +46,7 @@ static bool open_dump(void *self, unsigned n, struct vh_explore_view *out)
 		vh_dump_open_elf(l->fd, &d);
 	else
 		vh_dump_open_kdump(l->fd, &d);
-	*out = (struct vh_explore_view){d.memory, d.cpus, d.n_cpus, d.why};
+	*out = (struct vh_explore_view){d.memory, d.cpus, d.n_cpus, d.why, d.note};
 	return true;
 }
 
@@ -65,14 +66,13 @@ struct vh_inside *vh_inside_of_dump(const char *path, const struct vh_inside_opt
 {
 	vh_auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct dump_look l = {.fd = fd, .kind = kind_of(fd)};
-	const char *why = NULL;
 
 	if (fd < 0)
 		return unreadable("the dump cannot be opened: %s", strerror(errno));
 	if (l.kind == VH_DUMP_NONE)
 		return unreadable("the file is no dump of a guest's memory");
-	if (l.kind == VH_DUMP_KDUMP && !vh_kdump_available(&why))
-		return unreadable("the dump is kdump-compressed, and %s", why);
+	if (l.kind == VH_DUMP_KDUMP)
+		vh_unpack_load();
 	struct vh_explorer explorer = {
 		.open = open_dump,
 		.fds = {fd},

@@ -18,13 +18,14 @@ struct vh_dump {
 	struct vh_cpu *cpus;      /* of its notes; NULL: they tell of none */
 	size_t n_cpus;
 	char *why;
+	char *note; /* what of the guest's memory is not in it; NULL: nothing is known to be missing
+		     */
 };
 /* fd is borrowed, and stays open as long as the memory. */
 void vh_dump_open_elf(int fd, struct vh_dump *out);
 void vh_dump_free(struct vh_dump *d);
 
-/* False: vmhang was built without zlib; *why tells (static). */
-bool vh_kdump_available(const char **why);
+/* Behind vh_unpack_load(): that a library is missing which its pages need is told by why. */
 void vh_dump_open_kdump(int fd, struct vh_dump *out);
 
 /* The vCPUs of ELF notes (dump_notes.c). */

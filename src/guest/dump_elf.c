@@ -39,6 +39,7 @@ void vh_dump_free(struct vh_dump *d)
 	vh_memory_free(d->memory);
 	free(d->cpus);
 	free(d->why);
+	free(d->note);
 	*d = (struct vh_dump){0};
 }
 

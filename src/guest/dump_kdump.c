@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A guest's memory in a kdump-compressed dump (makedumpfile's diskdump_mod.h and IMPLEMENTATION;
- * QEMU dump/dump.c), of little-endian x86-64, plain or flattened, pages as they are or compressed
- * with zlib. Read here and not by libkdumpfile: that of Debian 12 does not know the flattened form,
- * which is what QEMU writes, nor QEMU's notes, and needs more system calls than the sandbox has.
+ * QEMU dump/dump.c), of little-endian x86-64, plain or flattened, each page as it is or compressed
+ * (unpack.h). Read here and not by libkdumpfile: that of Debian 12 does not know the flattened
+ * form, which is what QEMU writes, nor QEMU's notes, and needs more system calls than the sandbox
+ * has.
  */
-#include "config.h"
-
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 
 #include "guest/dump.h"
-
-#if HAVE_ZLIB
-#include <zlib.h>
+#include "guest/unpack.h"
 
 #define MAX_BITMAP  (64u << 20) /* of 2 TiB */
 #define MAX_RECORDS (4u << 20)  /* of a flattened dump */
@@ -23,8 +21,8 @@
 enum { STATUS_AT = 424, BLOCK_SIZE_AT = 428, SUB_BLOCKS_AT = 432, BITMAP_BLOCKS_AT = 436 };
 enum { MAX_PFN_AT = 440, HEAD_BYTES = 464 };
 enum { NOTES_AT = 48, NOTES_SIZE_AT = 56, MAX_PFN_64_AT = 96, SUB_BYTES = 104 };
-/* Of a page's descriptor. */
-enum { ZLIB = 1, LZO = 2, SNAPPY = 4, ZSTD = 32, COMPRESSED = ZLIB | LZO | SNAPPY | ZSTD };
+enum { INCOMPLETE = 8 };       /* of the status in the header */
+#define FIRST_DESCRIPTORS 256u /* that are asked how their pages are compressed */
 
 struct record { /* of a flattened dump: bytes of the plain one */
 	uint64_t offset, bytes, at;
@@ -37,6 +35,10 @@ struct kdump {
 	uint8_t *bitmap;     /* of pages that are in the dump */
 	uint32_t *before;    /* pages before each 64 bytes of it */
 	uint64_t pages;      /* bits of it */
+	uint64_t in_dump;    /* of them those that are set */
+	uint64_t left_out;   /* pages that the guest has and the dump has not */
+	unsigned packings;   /* how pages are compressed, as far as the header and the first tell */
+	bool incomplete;     /* its writer ran out of room */
 	uint64_t descriptor; /* where those of pages begin */
 };
 
@@ -156,7 +158,6 @@ static int read_page(const struct kdump *k, uint64_t pfn, uint8_t *page)
 {
 	struct page_descriptor d;
 	uint8_t packed[2 * VH_GUEST_PAGE];
-	uLongf size = VH_GUEST_PAGE;
 	int err;
 
 	if (!has_page(k, pfn))
@@ -164,16 +165,12 @@ static int read_page(const struct kdump *k, uint64_t pfn, uint8_t *page)
 	err = read_plain(k, k->descriptor + rank_of(k, pfn) * sizeof(d), &d, sizeof(d));
 	if (err)
 		return err;
-	if (!(d.flags & COMPRESSED))
+	if (!(d.flags & VH_PACKINGS))
 		return d.size == VH_GUEST_PAGE ? read_plain(k, d.offset, page, d.size) : -EIO;
-	if ((d.flags & COMPRESSED) != ZLIB)
-		return -ENOTSUP;
 	if (d.size > sizeof(packed))
 		return -EIO;
 	err = read_plain(k, d.offset, packed, d.size);
-	if (err)
-		return err;
-	return uncompress(page, &size, packed, d.size) == Z_OK && size == VH_GUEST_PAGE ? 0 : -EIO;
+	return err ? err : vh_unpack(d.flags & VH_PACKINGS, packed, d.size, page);
 }
 
 static int kdump_read(void *self, vh_gpa gpa, void *to, size_t n)
@@ -219,6 +216,22 @@ static void kdump_free(void *self)
 	free(k);
 }
 
+/* By the first of the two bitmaps, in which a filter leaves what it takes out of the second. */
+static void count_left_out(struct kdump *k, uint64_t at, uint64_t half)
+{
+	uint8_t block[VH_GUEST_PAGE];
+
+	for (uint64_t from = 0; from < half; from += sizeof(block)) {
+		size_t n = (size_t)VH_MIN(half - from, (uint64_t)sizeof(block));
+
+		if (read_plain(k, at + from, block, n))
+			return;
+		for (size_t i = 0; i < n; i++)
+			k->left_out +=
+				(unsigned)__builtin_popcount(block[i] & ~k->bitmap[from + i]);
+	}
+}
+
 /* Of the two bitmaps the second: pages that are in the dump, and not only in the machine. */
 static const char *read_bitmap(struct kdump *k, uint64_t at, uint64_t bytes, uint64_t max_pfn)
 {
@@ -242,6 +255,8 @@ static const char *read_bitmap(struct kdump *k, uint64_t at, uint64_t bytes, uin
 			k->before[byte / 64] = n;
 		n += (unsigned)__builtin_popcount(k->bitmap[byte]);
 	}
+	k->in_dump = n;
+	count_left_out(k, at, half);
 	return NULL;
 }
 
@@ -257,6 +272,22 @@ static void read_notes(const struct kdump *k, const uint8_t *sub, struct vh_dump
 
 	if (!read_plain(k, at, notes, n))
 		vh_dump_take_notes(notes, n, out);
+}
+
+/* How its pages are compressed, as its header says and the first of them do. */
+static unsigned packings_of(const struct kdump *k, unsigned status)
+{
+	uint64_t n = VH_MIN(k->in_dump, (uint64_t)FIRST_DESCRIPTORS);
+	unsigned found = status;
+
+	for (uint64_t i = 0; i < n; i++) {
+		struct page_descriptor d;
+
+		if (read_plain(k, k->descriptor + i * sizeof(d), &d, sizeof(d)))
+			break;
+		found |= d.flags;
+	}
+	return found & VH_PACKINGS;
 }
 
 static const char *read_heads(struct kdump *k, struct vh_dump *out)
@@ -277,8 +308,29 @@ static const char *read_heads(struct kdump *k, struct vh_dump *out)
 	uint64_t bitmap = (1 + (uint64_t)u32_at(head, SUB_BLOCKS_AT)) * block;
 	uint64_t bytes = (uint64_t)u32_at(head, BITMAP_BLOCKS_AT) * block;
 
+	const char *no = read_bitmap(k, bitmap, bytes, max_pfn);
+
+	if (no)
+		return no;
 	k->descriptor = bitmap + bytes;
-	return read_bitmap(k, bitmap, bytes, max_pfn);
+	k->incomplete = u32_at(head, STATUS_AT) & INCOMPLETE;
+	k->packings = packings_of(k, u32_at(head, STATUS_AT));
+	return NULL;
+}
+
+/* What is not in it must not be taken for what was not there. */
+static char *note_of(const struct kdump *k)
+{
+	vh_auto_buf struct vh_buf b = {0};
+
+	if (k->left_out)
+		vh_buf_printf(&b,
+			"the dump leaves out %" PRIu64 " of the guest's %" PRIu64 " pages",
+			k->left_out, k->left_out + k->in_dump);
+	if (k->incomplete)
+		vh_buf_printf(
+			&b, "%sthe dump is incomplete, as its header says", b.len ? "; " : "");
+	return b.len ? vh_strdup(vh_buf_str(&b)) : NULL;
 }
 
 void vh_dump_open_kdump(int fd, struct vh_dump *out)
@@ -286,37 +338,25 @@ void vh_dump_open_kdump(int fd, struct vh_dump *out)
 	static const struct vh_memory_source source = {kdump_read, kdump_next, kdump_free};
 	struct kdump *k = vh_alloc(sizeof(*k));
 	char head[VH_DUMP_HEAD] = "";
-	const char *no;
+	const char *no, *packing, *lack;
 
 	*out = (struct vh_dump){0};
 	k->fd = fd;
 	if (!vh_read_at(fd, 0, head, sizeof(head)) && memcmp(head, "makedumpfile", 12) == 0)
 		read_records(k);
 	no = read_heads(k, out);
-	if (no) {
+	if (no)
 		out->why = vh_asprintf("the dump cannot be used: %s", no);
+	else if (vh_unpack_lacks(k->packings, &packing, &lack))
+		out->why = vh_asprintf("the dump cannot be used: its pages are compressed with %s, "
+				       "and %s",
+			packing, lack);
+	if (out->why) {
 		kdump_free(k);
 		return;
 	}
+	out->note = note_of(k);
 	struct vh_ram all = {.bytes = k->pages * VH_GUEST_PAGE};
 
 	out->memory = vh_memory_new(&source, k, &all, 1);
 }
-
-bool vh_kdump_available(const char **why)
-{
-	*why = NULL;
-	return true;
-}
-#else
-void vh_dump_open_kdump(int fd VH_UNUSED, struct vh_dump *out)
-{
-	*out = (struct vh_dump){.why = vh_strdup("this vmhang was built without zlib")};
-}
-
-bool vh_kdump_available(const char **why)
-{
-	*why = "this vmhang was built without zlib";
-	return false;
-}
-#endif

@@ -86,6 +86,7 @@ static void take_cpu(const struct qemu_cpu *q, struct vh_registers *r)
 		.rflags = q->rflags,
 		.cpl = q->cs.selector & 3,
 		.a20 = true,
+		.hlt_unknown = true,
 		.es = segment_of(&q->es),
 		.cs = segment_of(&q->cs),
 		.ss = segment_of(&q->ss),

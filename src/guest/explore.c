@@ -27,12 +27,14 @@ static void add_vcpus(const struct vh_explore_input *input, struct vh_inside *in
 		if (c->is_arm) {
 			v->cpl = vh_arm_el(&c->arm) ? 0 : 3;
 			v->irqs_on = vh_arm_irqs_on(&c->arm);
+			v->halted_unknown = true;
 			continue;
 		}
 		v->stage = vh_stage_of(&c->x86);
 		v->cpl = c->x86.cpl;
 		v->irqs_on = vh_registers_if(&c->x86);
 		v->halted = c->x86.hlt;
+		v->halted_unknown = c->x86.hlt_unknown;
 	}
 }
 

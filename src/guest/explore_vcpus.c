@@ -139,11 +139,13 @@ static void keep_state(struct vh_inside_vcpu *v, const struct vh_cpu *c)
 	if (c->is_arm) {
 		v->cpl = vh_arm_el(&c->arm) ? 0 : 3;
 		v->irqs_on = vh_arm_irqs_on(&c->arm);
+		v->halted_unknown = true;
 		return;
 	}
 	v->cpl = c->x86.cpl;
 	v->irqs_on = vh_registers_if(&c->x86);
 	v->halted = c->x86.hlt;
+	v->halted_unknown = c->x86.hlt_unknown;
 	v->stage = vh_stage_of(&c->x86);
 }
 

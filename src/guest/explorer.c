@@ -132,6 +132,8 @@ static struct vh_inside *look_at(struct within *w, struct vh_explore_view *view)
 		in = vh_inside_new(VH_INSIDE_UNREADABLE);
 		in->why = vh_strdup(view->why ? view->why : "there is no memory to look at");
 	}
+	if (view->note)
+		vh_inside_note(in, "%s", view->note);
 	return in;
 }
 
@@ -140,6 +142,7 @@ static void view_free(struct vh_explore_view *view)
 	vh_memory_free(view->memory);
 	free(view->cpus);
 	free(view->why);
+	free(view->note);
 }
 
 static void run_once(void *self, int wire)

@@ -11,7 +11,8 @@ struct vh_explore_view {
 	struct vh_memory *memory;
 	struct vh_cpu *cpus; /* the view's own; NULL without */
 	size_t n_cpus;
-	char *why; /* memory NULL: why it cannot be read */
+	char *why;  /* memory NULL: why it cannot be read */
+	char *note; /* of what is found so; NULL without */
 };
 
 struct vh_explorer {

@@ -109,6 +109,7 @@ struct vh_inside_vcpu {
 	uint64_t rip;
 	unsigned cpl;
 	bool irqs_on, halted;
+	bool halted_unknown; /* as of a dump, whose notes do not tell; halted is false then */
 	/* Current task, by the kernel's own per-CPU variable; pid -1 and comm NULL: unknown. */
 	int64_t pid, tgid;
 	char *comm;

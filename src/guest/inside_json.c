@@ -176,6 +176,13 @@ static struct json_object *write_value(
 	case VH_KEY_BOOL:
 		memcpy(&flag, base + key->at, sizeof(flag));
 		return json_object_new_boolean(flag);
+	case VH_KEY_BOOL_UNLESS: {
+		bool unknown;
+
+		memcpy(&unknown, base + key->extra, sizeof(unknown));
+		memcpy(&flag, base + key->at, sizeof(flag));
+		return unknown ? NULL : json_object_new_boolean(flag);
+	}
 	case VH_KEY_HEX_HAS: {
 		uint64_t value;
 

@@ -47,6 +47,10 @@
 	{                                                                                          \
 		.name = (k), .type = VH_KEY_BOOL, .at = AT(m)                                      \
 	}
+#define BOOL_UNLESS(k, m, unknown)                                                                 \
+	{                                                                                          \
+		.name = (k), .type = VH_KEY_BOOL_UNLESS, .at = AT(m), .extra = AT(unknown)         \
+	}
 #define OBJECT(k, m, of)                                                                           \
 	{                                                                                          \
 		.name = (k), .type = VH_KEY_OBJECT, .at = AT(m), .shape = &(of)                    \
@@ -136,7 +140,7 @@ static const struct vh_inside_key vcpu_keys[] = {
 	HEX("rip", rip),
 	UINT("cpl", cpl, 3),
 	BOOL("irqs_on", irqs_on),
-	BOOL("halted", halted),
+	BOOL_UNLESS("halted", halted, halted_unknown),
 	SIGNED("pid", pid),
 	SIGNED("tgid", tgid),
 	NAME("comm", comm),

@@ -17,9 +17,10 @@ enum vh_inside_type {
 	VH_KEY_INT,     /* int; null for -1 */
 	VH_KEY_UINT,    /* unsigned */
 	VH_KEY_BOOL,
-	VH_KEY_ENUM,   /* an enumeration with names */
-	VH_KEY_OBJECT, /* a struct in its place */
-	VH_KEY_ARRAY,  /* a pointer, and a size_t at `extra` */
+	VH_KEY_BOOL_UNLESS, /* null where the bool at `extra` is true */
+	VH_KEY_ENUM,        /* an enumeration with names */
+	VH_KEY_OBJECT,      /* a struct in its place */
+	VH_KEY_ARRAY,       /* a pointer, and a size_t at `extra` */
 };
 
 struct vh_inside_key {

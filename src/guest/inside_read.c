@@ -131,9 +131,12 @@ static struct vh_error *read_value(
 	case VH_KEY_HEX_HAS:
 		return read_hex(o, key, base);
 	case VH_KEY_BOOL:
+	case VH_KEY_BOOL_UNLESS:
 		if (!json_object_is_type(o, json_type_boolean))
 			return wrong("is neither true nor false");
 		memcpy(base + key->at, &(bool){json_object_get_boolean(o)}, sizeof(bool));
+		if (key->type == VH_KEY_BOOL_UNLESS)
+			memcpy(base + key->extra, &(bool){false}, sizeof(bool));
 		return NULL;
 	case VH_KEY_ENUM:
 		return read_enum(o, key, base);
@@ -155,6 +158,8 @@ static void read_nothing(const struct vh_inside_key *key, char *base)
 		memcpy(base + key->at, &(int){-1}, sizeof(int));
 	else if (key->type == VH_KEY_LETTER)
 		base[key->at] = '?';
+	else if (key->type == VH_KEY_BOOL_UNLESS)
+		memcpy(base + key->extra, &(bool){true}, sizeof(bool));
 	else if (key->type == VH_KEY_OBJECT)
 		for (size_t i = 0; i < key->shape->n; i++)
 			read_nothing(&key->shape->keys[i], base + key->at);

@@ -18,6 +18,7 @@ struct vh_registers {
 	uint64_t rip, rflags;
 	unsigned cpl;
 	bool hlt, smm, a20, interrupts_inhibited; /* HLT=, SMM=, A20=, II= */
+	bool hlt_unknown; /* they are of a dump's notes, which have no such flag */
 	struct vh_segment es, cs, ss, ds, fs, gs, ldt, tr;
 	uint64_t gdt_base, idt_base;
 	uint32_t gdt_limit, idt_limit;

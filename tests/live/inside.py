@@ -140,8 +140,19 @@ def difference(where, one, other):
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         pairs = [(f"{where}[{i}]", *pair) for i, pair in enumerate(zip(one, other))]
     else:
-        return [] if one == other else [f"saved case: {where} is {str(other)[:200]}, live {str(one)[:200]}"]
+        return [] if one == other else [f"{where} is {str(other)[:200]}, live {str(one)[:200]}"]
     return next(filter(None, (difference(*pair) for pair in pairs)), [])
+
+
+def same(live, other):
+    """What is not the same of two looks at memory that stood, but for what a look cost and how often vCPUs were
+    seen."""
+    for look in (live, other):
+        for vcpu in look["vcpus"]:
+            for key in SAMPLING:
+                vcpu.pop(key, None)
+    return [problem for key in live.data if key not in COST
+            for problem in difference(key, live[key], other.data.get(key))]
 
 
 def saved(run, stage, guest):
@@ -155,19 +166,32 @@ def saved(run, stage, guest):
     kept, again = run.look(case), run.look(case, "--anew")
     problems = []
     for key in live.data:
-        problems += difference(key, live[key], kept.data.get(key))
-    for look in (live, again):
-        for vcpu in look["vcpus"]:
-            for key in SAMPLING:
-                vcpu.pop(key)
-    for key in live.data:
-        if key not in COST:
-            problems += difference(key, live[key], again.data.get(key))
+        problems += [f"saved case: {problem}" for problem in difference(key, live[key], kept.data.get(key))]
+    problems += [f"saved case: {problem}" for problem in same(live, again)]
     unpacked = subprocess.run(["tar", "-xf", case, "-C", stage.tmp, "--one-top-level=unpacked"], capture_output=True)
     files = [path for path in (stage.tmp / "unpacked").rglob("*") if path.is_file()]
     if unpacked.returncode or not files:
         problems.append(f"the case cannot be unpacked: {unpacked.stderr.decode(errors='replace')}")
     return problems + no_secrets(live, case, *files), f"the same of {case.stat().st_size >> 10} KiB"
+
+
+def dumped(run, stage, guest):
+    """A dump of the guest, in each format that this QEMU offers, tells what the guest does. It stands meanwhile."""
+    formats = [name for name in guest.vm.qmp.ask("query-dump-guest-memory-capability")["formats"] if name != "win-dmp"]
+    problems, costs = [], []
+    guest.vm.qmp.ask("stop")
+    live = run.look(guest)
+    for name in formats:
+        path = stage.tmp / f"guest.{name}"
+        guest.vm.qmp.ask("dump-guest-memory", seconds=120, paging=False, protocol=f"file:{path}", format=name)
+        look = run.look(path)
+        for vcpu in live["vcpus"]:
+            vcpu["halted"] = None  # QEMU's notes do not tell
+        problems += [f"{name}: {problem}" for problem in is_linux(look) + same(live, look)]
+        costs.append(f"{name} {look['took_ns'] / 1e6:.0f} ms")
+        path.unlink()
+    guest.vm.qmp.ask("cont")
+    return problems + ([] if "kdump-zlib" in formats else [f"QEMU offers {formats}"]), ", ".join(costs)
 
 
 def stopped(run, guest, told):
@@ -359,6 +383,7 @@ def newer(run):
                                  append=" ".join(SECRETS))
         guest.let_it_wait()
         compare_all(run, rows, guest, guest.told())
+        rows.check("dumps", dumped, run, stage, guest)
         guest.go()
         guest.vm.until_runs(0, 1)
         rows.check("panic", panicked, run, guest)

@@ -2,8 +2,6 @@
 /* Dumps of a guest: ELF cores, kdump plain and flattened, whole, cut short and lying. */
 #include "guest/dump.h"
 
-#include "config.h"
-
 #include <elf.h>
 #include <endian.h>
 #include <errno.h>
@@ -51,6 +49,7 @@ static void expect_contents(struct vh_dump *d)
 	assert_int_equal(d->cpus[0].x86.cr3, 0x1000);
 	assert_int_equal(d->cpus[0].x86.rip, 0xffffffff81000010);
 	assert_true(d->cpus[0].x86.efer & 1 << 10);
+	assert_true(d->cpus[0].x86.hlt_unknown);
 }
 
 static void an_elf_core(void **state VH_UNUSED)
@@ -134,64 +133,229 @@ static void other_machines(void **state VH_UNUSED)
 	}
 }
 
+static const unsigned packings[] = {
+	0, VH_PACKED_ZLIB, VH_PACKED_LZO, VH_PACKED_SNAPPY, VH_PACKED_ZSTD};
+
+static void open_kdump(const struct vh_buf *b, int *fd, struct vh_dump *d)
+{
+	*fd = dumpfile_open(b);
+	vh_dump_open_kdump(*fd, d);
+}
+
+static void close_dump(int fd, struct vh_dump *d)
+{
+	vh_dump_free(d);
+	close(fd);
+}
+
+/* Where no library is loaded, nothing is called. */
+static void not_loaded(void **state VH_UNUSED)
+{
+	uint8_t page[VH_GUEST_PAGE];
+
+	for (size_t i = 1; i < VH_ARRAY_SIZE(packings); i++)
+		assert_int_equal(vh_unpack(packings[i], page, sizeof(page), page), -ENOTSUP);
+}
+
 static void kdump(void **state VH_UNUSED)
 {
-	const char *why;
+	const char *name, *why;
 
-	if (!vh_kdump_available(&why))
-		skip();
-	for (int flat = 0; flat < 2; flat++) {
-		struct vh_buf b = dumpfile_kdump(flat);
-		int fd = dumpfile_open(&b);
+	vh_unpack_load();
+	for (size_t i = 0; i < 2 * VH_ARRAY_SIZE(packings); i++) {
+		struct vh_buf b = dumpfile_kdump(packings[i / 2], i % 2);
 		struct vh_dump d;
+		int fd;
 
-		vh_dump_open_kdump(fd, &d);
-		if (d.why)
-			fail_msg("%s", d.why);
+		open_kdump(&b, &fd, &d);
+		if (vh_unpack_lacks(packings[i / 2], &name, &why)) {
+			assert_null(d.memory);
+			assert_non_null(strstr(d.why, name));
+			assert_non_null(strstr(d.why, why));
+		} else {
+			if (d.why)
+				fail_msg("packing %u: %s", packings[i / 2], d.why);
+			expect_contents(&d);
+			assert_null(d.note);
+		}
+		close_dump(fd, &d);
+		vh_buf_free(&b);
+	}
+}
+
+/* Of the header's word and of the pages' alone: what compresses them is known before one is read.
+ */
+static void a_missing_library(void **state VH_UNUSED)
+{
+	const char *name, *why;
+
+	vh_unpack_load();
+	for (size_t i = 1; i < VH_ARRAY_SIZE(packings); i++) {
+		struct vh_buf b = dumpfile_kdump(packings[i], false);
+		struct vh_dump d;
+		int fd;
+
+		dumpfile_u32(&b, 424, 0);
+		open_kdump(&b, &fd, &d);
+		if (vh_unpack_lacks(packings[i], &name, &why))
+			assert_non_null(strstr(d.why, why));
+		else
+			expect_contents(&d);
+		close_dump(fd, &d);
+		vh_buf_free(&b);
+	}
+}
+
+/* Reads page 3, compressed as told, and then the page behind it, which is right. */
+static void expect_bad_page(unsigned flags, const struct vh_buf *packed, const char *what)
+{
+	struct vh_buf b = dumpfile_kdump(0, false);
+	uint8_t page[VH_GUEST_PAGE];
+	struct vh_dump d;
+	int fd;
+
+	dumpfile_put_threes(&b, flags, packed);
+	open_kdump(&b, &fd, &d);
+	assert_non_null(d.memory);
+	int err = vh_memory_read(d.memory, (vh_gpa){0x3000}, page, sizeof(page));
+
+	if (err != -EIO)
+		fail_msg("packing %u, %s: %d", flags, what, err);
+	assert_int_equal(vh_memory_read(d.memory, (vh_gpa){0x100000}, page, sizeof(page)), 0);
+	assert_int_equal(page[VH_GUEST_PAGE - 1], 0xaa);
+	close_dump(fd, &d);
+	vh_buf_free(&b);
+}
+
+/* A page is of 4096 bytes, or it is bad. */
+static void pages_that_lie(void **state VH_UNUSED)
+{
+	const char *name, *why;
+
+	vh_unpack_load();
+	for (size_t i = 0; i < VH_ARRAY_SIZE(packings); i++) {
+		struct vh_buf less = dumpfile_threes(packings[i], VH_GUEST_PAGE - 1),
+			      more = dumpfile_threes(packings[i], VH_GUEST_PAGE + 1),
+			      page = dumpfile_threes(packings[i], VH_GUEST_PAGE), empty = {0};
+
+		vh_buf_putc(&empty, 0);
+		empty.len = 0;
+		if (!vh_unpack_lacks(packings[i], &name, &why)) {
+			expect_bad_page(packings[i], &less, "one byte less");
+			expect_bad_page(packings[i], &more, "one byte more");
+			expect_bad_page(packings[i], &empty, "nothing");
+			/* zlib's checksum is not of its own length, the others end where theirs
+			 * does. */
+			while (page.len > 1) {
+				page.len--;
+				expect_bad_page(packings[i], &page, "cut short");
+				if (!packings[i])
+					break;
+			}
+		}
+		vh_buf_free(&less);
+		vh_buf_free(&more);
+		vh_buf_free(&page);
+		vh_buf_free(&empty);
+	}
+}
+
+/* Not how it is said to be, or in two ways at once; longer than any page can be. */
+static void packings_that_lie(void **state VH_UNUSED)
+{
+	const char *name, *why;
+
+	vh_unpack_load();
+	if (vh_unpack_lacks(VH_PACKINGS, &name, &why))
+		skip();
+	for (size_t i = 0; i < VH_ARRAY_SIZE(packings); i++) {
+		struct vh_buf page = dumpfile_threes(packings[i], VH_GUEST_PAGE);
+
+		for (size_t k = 1; k < VH_ARRAY_SIZE(packings); k++)
+			if (k != i)
+				expect_bad_page(packings[k], &page, "of another kind");
+		expect_bad_page(VH_PACKED_ZLIB | VH_PACKED_LZO, &page, "of two kinds");
+		while (page.len <= 2 * VH_GUEST_PAGE)
+			vh_buf_putc(&page, 0);
+		expect_bad_page(packings[i], &page, "with much behind it");
+		vh_buf_free(&page);
+	}
+}
+
+/* A frame of zstd's first versions, and two frames in place of one. */
+static void other_frames(void **state VH_UNUSED)
+{
+	struct vh_buf two = dumpfile_threes(VH_PACKED_ZSTD, VH_GUEST_PAGE);
+	const char *name, *why;
+	struct vh_buf old = {0};
+
+	vh_unpack_load();
+	if (vh_unpack_lacks(VH_PACKED_ZSTD, &name, &why))
+		skip();
+	vh_buf_add(&old, two.data, two.len);
+	old.data[0] = 0x27;
+	expect_bad_page(VH_PACKED_ZSTD, &old, "an old frame");
+	vh_buf_add(&two, "\x28\xb5\x2f\xfd\x20\0\1\0\0", 9); /* of nothing */
+	expect_bad_page(VH_PACKED_ZSTD, &two, "two frames");
+	vh_buf_free(&two);
+	vh_buf_free(&old);
+}
+
+/* What makedumpfile -d left out is in the first bitmap alone. */
+static void filtered(void **state VH_UNUSED)
+{
+	for (int incomplete = 0; incomplete < 2; incomplete++) {
+		struct vh_buf b = dumpfile_kdump(0, false);
+		uint8_t page[VH_GUEST_PAGE];
+		struct vh_dump d;
+		int fd;
+
+		b.data[DUMPFILE_BITMAPS] |= 1 << 2 | 1 << 4;
+		dumpfile_u32(&b, 424, incomplete ? 8 : 0);
+		open_kdump(&b, &fd, &d);
 		expect_contents(&d);
-		vh_dump_free(&d);
-		close(fd);
+		assert_string_equal(d.note,
+			incomplete ? "the dump leaves out 2 of the guest's 5 pages; the dump is "
+				     "incomplete, as its header says"
+				   : "the dump leaves out 2 of the guest's 5 pages");
+		assert_int_equal(
+			vh_memory_read(d.memory, (vh_gpa){0x2000}, page, sizeof(page)), -ENODATA);
+		close_dump(fd, &d);
 		vh_buf_free(&b);
 	}
 }
 
 static void broken_kdumps(void **state VH_UNUSED)
 {
-	const char *why;
-	static const size_t places[] = {8, 428, 432, 436, 440, 4096 + 48, 4096 + 56, 4096 + 96,
-		4096 + 97, 4096 + 101, 4 * 4096, 4 * 4096 + 32, 4 * 4096 + 33, 5 * 4096,
-		5 * 4096 + 7, 5 * 4096 + 8, 5 * 4096 + 12, 5 * 4096 + 24};
+	static const size_t places[] = {8, 424, 428, 432, 436, 440, 4096 + 48, 4096 + 56, 4096 + 96,
+		4096 + 97, 4096 + 101, 4 * 4096, 4 * 4096 + 24, 4 * 4096 + 32, 4 * 4096 + 33,
+		4 * 4096 + 36, 5 * 4096, 5 * 4096 + 7, 5 * 4096 + 8, 5 * 4096 + 12, 5 * 4096 + 24};
 
-	if (!vh_kdump_available(&why))
-		skip();
+	vh_unpack_load();
 	for (size_t i = 0; i < 256 * VH_ARRAY_SIZE(places); i += 51) {
-		struct vh_buf b = dumpfile_kdump(false);
-		struct vh_dump d;
+		struct vh_buf b = dumpfile_kdump(packings[i % VH_ARRAY_SIZE(packings)], false);
 		uint8_t bytes[4096];
+		struct vh_dump d;
+		int fd;
 
 		b.data[places[i / 256]] = (char)i;
-		int fd = dumpfile_open(&b);
-
-		vh_dump_open_kdump(fd, &d);
+		open_kdump(&b, &fd, &d);
 		assert_true(d.memory || d.why);
 		for (uint64_t page = 0; d.memory && page < 8; page++)
 			vh_memory_read(
 				d.memory, (vh_gpa){page * VH_GUEST_PAGE}, bytes, sizeof(bytes));
-		vh_dump_free(&d);
-		close(fd);
+		close_dump(fd, &d);
 		vh_buf_free(&b);
 	}
 	for (size_t cut = 1; cut < 40000; cut += 997) {
-		struct vh_buf b = dumpfile_kdump(cut % 2);
+		struct vh_buf b = dumpfile_kdump(VH_PACKED_ZLIB, cut % 2);
 		struct vh_dump d;
+		int fd;
 
 		b.len -= VH_MIN(cut, b.len);
-		int fd = dumpfile_open(&b);
-
-		vh_dump_open_kdump(fd, &d);
+		open_kdump(&b, &fd, &d);
 		assert_true(d.memory || d.why);
-		vh_dump_free(&d);
-		close(fd);
+		close_dump(fd, &d);
 		vh_buf_free(&b);
 	}
 }
@@ -203,7 +367,13 @@ int main(void)
 		cmocka_unit_test(an_elf_core),
 		cmocka_unit_test(broken_elf_cores),
 		cmocka_unit_test(other_machines),
+		cmocka_unit_test(not_loaded),
 		cmocka_unit_test(kdump),
+		cmocka_unit_test(a_missing_library),
+		cmocka_unit_test(pages_that_lie),
+		cmocka_unit_test(packings_that_lie),
+		cmocka_unit_test(other_frames),
+		cmocka_unit_test(filtered),
 		cmocka_unit_test(broken_kdumps),
 	};
 

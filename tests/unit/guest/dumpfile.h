@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/buf.h"
-#include "guest/memory.h"
+#include "guest/unpack.h"
 
 #define DUMPFILE_NOTE (12 + 8 + 440)
 
@@ -102,21 +102,82 @@ static inline struct vh_buf dumpfile_elf(void)
 	return b;
 }
 
-/* A page of threes, compressed with zlib 1.2.13. */
-static const uint8_t dumpfile_threes[] = {0x78, 0x9c, 0xed, 0xc1, 0x31, 0x0d, 0x00, 0x00, 0x00,
-	0xc3, 0xa0, 0xa3, 0xfe, 0x3d, 0xcf, 0xc7, 0x02, 0x14, 0x00, 0x00, 0x00, 0xf0, 0x6e, 0x3e,
-	0x80, 0x30, 0x01};
+/* n threes, 4095, 4096 or 4097, as zlib 1.2.13, LZO 2.10, snappy 1.1.9 and zstd 1.5.4 compress
+ * them; packing 0: as they are. */
+static inline struct vh_buf dumpfile_threes(unsigned packing, unsigned n)
+{
+	static const uint8_t zlib[] = {0x78, 0x9c, 0xed, 0xc1, 0x31, 0x0d, 0x00, 0x00, 0x00, 0xc3,
+		0xa0, 0xa3, 0xfe, 0x3d, 0xcf, 0xc7, 0x02, 0x14, 0x00, 0x00, 0x00};
+	static const uint8_t zlib_end[3][6] = {{0x70, 0x6e, 0x0e, 0x7f, 0x2f, 0xfe},
+		{0xf0, 0x6e, 0x3e, 0x80, 0x30, 0x01}, {0x70, 0x6f, 0x6e, 0x84, 0x30, 0x04}};
+	static const uint8_t lzo[24] = {0x02, 3, 3, 3, 3, 3, 0x20, [22] = 0xda, [23] = 0x10};
+	struct vh_buf b = {0};
+
+	switch (packing) {
+	case VH_PACKED_ZLIB:
+		vh_buf_add(&b, zlib, sizeof(zlib));
+		vh_buf_add(&b, zlib_end[n - 4095], sizeof(zlib_end[0]));
+		break;
+	case VH_PACKED_LZO: /* a literal, a copy, and what is left of it as literals */
+		vh_buf_add(&b, lzo, sizeof(lzo));
+		vh_buf_putc(&b, 0);
+		vh_buf_putc(&b, (char)(n - 4084));
+		for (unsigned i = 0; i < n - 4081; i++)
+			vh_buf_putc(&b, 3);
+		vh_buf_add(&b, "\x11\0\0", 3);
+		break;
+	case VH_PACKED_SNAPPY: /* the length, a literal, and copies of at most 64 from one before */
+		vh_buf_putc(&b, (char)(n % 128 + 128));
+		vh_buf_putc(&b, (char)(n / 128));
+		vh_buf_add(&b, "\0\3", 2);
+		for (unsigned left = n - 1, part; left; left -= part) {
+			part = VH_MIN(left, 64);
+			vh_buf_putc(&b, (char)((part - 1) << 2 | 2));
+			vh_buf_add(&b, "\1\0", 2);
+		}
+		break;
+	case VH_PACKED_ZSTD: /* the length less 256; a block of one byte again and again */
+		vh_buf_add(&b, "\x28\xb5\x2f\xfd\x60", 5);
+		vh_buf_putc(&b, (char)((n - 256) % 256));
+		vh_buf_putc(&b, (char)((n - 256) / 256));
+		vh_buf_add(&b, "\x4d\0\0\x10\3\3\1\0", 8);
+		vh_buf_putc(&b, (char)(n - 4096 + 0xfb));
+		vh_buf_add(&b, "\xf7\1\x16", 3);
+		break;
+	default:
+		for (unsigned i = 0; i < n; i++)
+			vh_buf_putc(&b, 3);
+	}
+	return b;
+}
+
+/* Where they lie in the plain form. */
+#define DUMPFILE_BITMAPS     (2 * (size_t)VH_GUEST_PAGE)
+#define DUMPFILE_DESCRIPTORS (4 * (size_t)VH_GUEST_PAGE)
+#define DUMPFILE_PAGES       (5 * (size_t)VH_GUEST_PAGE)
+
+/* What page 3 is in the dump, and how that is said to be compressed. */
+static inline void dumpfile_put_threes(
+	struct vh_buf *b, unsigned flags, const struct vh_buf *packed)
+{
+	size_t descriptor = DUMPFILE_DESCRIPTORS + 24, at = DUMPFILE_PAGES + VH_GUEST_PAGE;
+
+	dumpfile_u32(b, descriptor + 8, (uint32_t)packed->len);
+	dumpfile_u32(b, descriptor + 12, flags);
+	memcpy(b->data + at, packed->data, VH_MIN(packed->len, (size_t)VH_GUEST_PAGE));
+}
 
 /* The plain form: header, one block behind it with the notes, two bitmaps of a block each, three
- * descriptors, pages. */
-static inline struct vh_buf dumpfile_plain(void)
+ * descriptors, pages; one is compressed. */
+static inline struct vh_buf dumpfile_plain(unsigned packing)
 {
-	struct vh_buf b = {0};
-	size_t bitmap = 2 * VH_GUEST_PAGE, descriptors = bitmap + 2 * VH_GUEST_PAGE;
-	size_t data = descriptors + VH_GUEST_PAGE, notes = VH_GUEST_PAGE + 256;
+	struct vh_buf b = {0}, threes = dumpfile_threes(packing, VH_GUEST_PAGE);
+	size_t descriptors = DUMPFILE_DESCRIPTORS, data = DUMPFILE_PAGES;
+	size_t notes = VH_GUEST_PAGE + 256;
 
 	vh_buf_add(&b, "KDUMP   ", 8);
 	dumpfile_u32(&b, 8, 6);
+	dumpfile_u32(&b, 424, packing);
 	dumpfile_u32(&b, 428, VH_GUEST_PAGE);
 	dumpfile_u32(&b, 432, 1);
 	dumpfile_u32(&b, 436, 2);
@@ -127,26 +188,30 @@ static inline struct vh_buf dumpfile_plain(void)
 	dumpfile_pad(&b, notes);
 	dumpfile_note(&b);
 	dumpfile_pad(&b, descriptors);
-	b.data[bitmap + VH_GUEST_PAGE] = 1 << 1 | 1 << 3;
-	b.data[bitmap + VH_GUEST_PAGE + 32] = 1;
+	for (size_t i = 0; i < 2; i++) {
+		char *bitmap = b.data + DUMPFILE_BITMAPS + i * VH_GUEST_PAGE;
+
+		bitmap[0] = 1 << 1 | 1 << 3;
+		bitmap[32] = 1;
+	}
 	for (size_t i = 0; i < 3; i++) {
 		dumpfile_u64(&b, descriptors + i * 24, data + i * VH_GUEST_PAGE);
-		dumpfile_u32(&b, descriptors + i * 24 + 8,
-			i == 1 ? sizeof(dumpfile_threes) : VH_GUEST_PAGE);
-		dumpfile_u32(&b, descriptors + i * 24 + 12, i == 1);
+		dumpfile_u32(&b, descriptors + i * 24 + 8, VH_GUEST_PAGE);
+		dumpfile_u32(&b, descriptors + i * 24 + 12, 0);
 	}
 	dumpfile_pad(&b, data);
 	dumpfile_page(&b, 1);
-	vh_buf_add(&b, dumpfile_threes, sizeof(dumpfile_threes));
-	dumpfile_pad(&b, data + 2 * VH_GUEST_PAGE);
+	dumpfile_page(&b, 0);
 	dumpfile_page(&b, 0xaa);
+	dumpfile_put_threes(&b, packing, &threes);
+	vh_buf_free(&threes);
 	return b;
 }
 
 /* flat: as QEMU writes it, in pieces that are told where they belong, the first one last. */
-static inline struct vh_buf dumpfile_kdump(bool flat)
+static inline struct vh_buf dumpfile_kdump(unsigned packing, bool flat)
 {
-	struct vh_buf plain = dumpfile_plain(), b = {0};
+	struct vh_buf plain = dumpfile_plain(packing), b = {0};
 	size_t piece = 5000;
 
 	if (!flat)

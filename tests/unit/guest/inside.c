@@ -175,9 +175,17 @@ static void nothing_known(void **state VH_UNUSED)
 
 	/* Keys that are left out are as null. */
 	in = read_back(
-		"{\"schema\":\"vmhang.inside/1\",\"outcome\":\"linux\",\"tasks\":[{\"pid\":1}]}");
+		"{\"schema\":\"vmhang.inside/1\",\"outcome\":\"linux\",\"tasks\":[{\"pid\":1}],"
+		"\"vcpus\":[{\"index\":0},{\"index\":1,\"halted\":null},"
+		"{\"index\":2,\"halted\":false}]}");
 	assert_int_equal(in->kernel.panic_cpu, -1);
 	assert_int_equal(in->tasks[0].waited_ns, -1);
+	assert_true(in->vcpus[0].halted_unknown && in->vcpus[1].halted_unknown);
+	assert_false(in->vcpus[2].halted_unknown);
+	free(text);
+	text = written(in);
+	assert_non_null(strstr(text, "\"halted\":null"));
+	assert_non_null(strstr(text, "\"halted\":false"));
 	assert_int_equal(in->tasks[0].lock.holder_pid, -1);
 	assert_int_equal(in->tasks[0].state, '?');
 	vh_inside_free(in);
