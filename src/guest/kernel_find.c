@@ -197,13 +197,18 @@ static bool by_registers(struct vh_kernel_search *s, const struct vh_cpu *cpus, 
 
 static bool arm_root(const struct vh_vmcoreinfo *note, struct vh_root *root)
 {
-	int64_t tables, offset, page = 4096, bits = 48;
+	int64_t tables, offset, page = 4096, bits = 48, t1sz;
 
 	if (!vh_vmcoreinfo_number(note, "SYMBOL(swapper_pg_dir)", &tables) ||
 		!vh_vmcoreinfo_number(note, "NUMBER(kimage_voffset)", &offset))
 		return false;
 	vh_vmcoreinfo_number(note, "PAGESIZE", &page);
+	/* What the kernel was built for; with 4 or 16 KiB pages a CPU that lacks 52 bits has a
+	 * level less than that. With 64 KiB the table has its full size either way, and the CPU
+	 * uses its end (TTBR1_BADDR_4852_OFFSET). */
 	vh_vmcoreinfo_number(note, "NUMBER(VA_BITS)", &bits);
+	if (page != 65536 && vh_vmcoreinfo_number(note, "NUMBER(TCR_EL1_T1SZ)", &t1sz))
+		bits = 64 - (t1sz & 63);
 	*root = (struct vh_root){
 		.paging = VH_PAGING_ARM64,
 		.table = {(uint64_t)tables - (uint64_t)offset},

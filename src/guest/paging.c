@@ -9,12 +9,23 @@
 #define X86_NX       (UINT64_C(1) << 63)
 #define ADDRESS_MASK UINT64_C(0x000ffffffffff000)
 
-/* AArch64 stage 1: Arm ARM D8.3. */
-#define ARM_VALID UINT64_C(1)
-#define ARM_TABLE UINT64_C(2) /* of level 1: a page */
-#define ARM_USER  (UINT64_C(1) << 6)
-#define ARM_RO    (UINT64_C(1) << 7)
-#define ARM_PXN   (UINT64_C(1) << 53)
+/*
+ * AArch64 stage 1: Arm ARM D8.3. Bits 50 (GP) and 51 (DBM) are no part of an address but in the
+ * form with 52 bits of it (LPA2). Linux keeps a page that may be written and is clean read-only
+ * with DBM set (arch/arm64/include/asm/pgtable-hwdef.h: PTE_WRITE).
+ */
+#define ARM_VALID    UINT64_C(1)
+#define ARM_TABLE    UINT64_C(2) /* of level 1: a page */
+#define ARM_USER     (UINT64_C(1) << 6)
+#define ARM_RO       (UINT64_C(1) << 7)
+#define ARM_DBM      (UINT64_C(1) << 51)
+#define ARM_PXN      (UINT64_C(1) << 53)
+#define ARM_ADDRESS  UINT64_C(0x0000fffffffff000)
+#define LPA2_ADDRESS UINT64_C(0x0003fffffffff000)
+/* What a table takes away from all that is below it. */
+#define ARM_TABLE_PXN     (UINT64_C(1) << 59)
+#define ARM_TABLE_NO_USER (UINT64_C(1) << 61)
+#define ARM_TABLE_RO      (UINT64_C(1) << 62)
 
 static unsigned rounded_up(unsigned n, unsigned by)
 {
@@ -31,9 +42,10 @@ struct vh_paging_form vh_paging_form(const struct vh_root *root)
 		f.page_bits = root->page_bits >= 12 && root->page_bits <= 16 ? root->page_bits : 12;
 		f.va_bits = root->va_bits >= 36 && root->va_bits <= 52 ? root->va_bits : 48;
 	}
+	/* 52 bits with small pages are there with the entries of LPA2 alone. */
+	f.lpa2 = root->paging == VH_PAGING_ARM64 && f.va_bits == 52 && f.page_bits < 16;
 	f.index_bits = f.page_bits - 3;
 	f.levels = rounded_up(f.va_bits - f.page_bits, f.index_bits);
-	f.entries = 1u << f.index_bits;
 	f.table_bytes = UINT64_C(1) << f.page_bits;
 	return f;
 }
@@ -41,6 +53,16 @@ struct vh_paging_form vh_paging_form(const struct vh_root *root)
 unsigned vh_paging_shift(const struct vh_paging_form *f, unsigned level)
 {
 	return f->page_bits + (level - 1) * f->index_bits;
+}
+
+unsigned vh_paging_entries(const struct vh_paging_form *f, unsigned level)
+{
+	return 1u << VH_MIN(f->index_bits, f->va_bits - vh_paging_shift(f, level));
+}
+
+unsigned vh_paging_index(const struct vh_paging_form *f, unsigned level, uint64_t gva)
+{
+	return (unsigned)(gva >> vh_paging_shift(f, level) & (vh_paging_entries(f, level) - 1));
 }
 
 uint64_t vh_paging_extend(const struct vh_paging_form *f, uint64_t gva)
@@ -72,24 +94,42 @@ static bool decode_x86(unsigned level, uint64_t entry, struct vh_paging_entry *o
 	return true;
 }
 
+/* Where an entry leads to: with 64 KiB pages bits 48 to 51 stand in 12 to 15, with LPA2 50 and 51
+ * in 8 and 9. */
+static uint64_t arm_address(const struct vh_paging_form *f, uint64_t entry)
+{
+	uint64_t low = entry & (f->lpa2 ? LPA2_ADDRESS : ARM_ADDRESS) & ~(f->table_bytes - 1);
+
+	if (f->page_bits == 16)
+		return low | (entry >> 12 & 15) << 48;
+	return f->lpa2 ? low | (entry >> 8 & 3) << 50 : low;
+}
+
+/* The highest level whose entries may map a block: of 1 GiB with 4 KiB pages, of 32 MiB or 512 MiB
+ * with larger ones, one level more with LPA2. */
+static unsigned highest_block(const struct vh_paging_form *f)
+{
+	return (f->page_bits == 12 ? 3 : 2) + f->lpa2;
+}
+
+/* That pages are contiguous (bit 52) is a hint for the TLB: each has an entry of its own. */
 static bool decode_arm(
 	const struct vh_paging_form *f, unsigned level, uint64_t entry, struct vh_paging_entry *out)
 {
 	bool table = entry & ARM_TABLE;
 
-	if (!(entry & ARM_VALID) || (level == 1 && !table))
+	if (!(entry & ARM_VALID) || (!table && (level == 1 || level > highest_block(f))))
 		return false;
-	*out = (struct vh_paging_entry){
-		.gpa = {entry & ADDRESS_MASK & ~(f->table_bytes - 1)},
-		.leaf = level == 1 || !table,
-		.writable = true,
-		.executable = true,
-		.user = true,
-	};
+	*out = (struct vh_paging_entry){.gpa = {arm_address(f, entry)}};
+	out->leaf = level == 1 || !table;
 	if (out->leaf) {
-		out->writable = !(entry & ARM_RO);
+		out->writable = !(entry & ARM_RO) || entry & ARM_DBM;
 		out->executable = !(entry & ARM_PXN);
 		out->user = entry & ARM_USER;
+	} else {
+		out->writable = !(entry & ARM_TABLE_RO);
+		out->executable = !(entry & ARM_TABLE_PXN);
+		out->user = !(entry & ARM_TABLE_NO_USER);
 	}
 	return true;
 }

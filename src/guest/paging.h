@@ -6,14 +6,18 @@
 
 struct vh_paging_form {
 	enum vh_paging paging;
-	unsigned levels, entries; /* entries of a table: a power of two */
-	unsigned page_bits, index_bits, va_bits;
+	unsigned levels, page_bits, index_bits, va_bits;
+	bool lpa2; /* of ARM64: entries hold 52 bits of an address (FEAT_LPA2) */
 	uint64_t table_bytes;
 };
 struct vh_paging_form vh_paging_form(const struct vh_root *root);
 
 /* Bits of the address below an entry's index, of a table of `level` (1: of pages). */
 unsigned vh_paging_shift(const struct vh_paging_form *f, unsigned level);
+/* Entries that such a table has, a power of two (the topmost one may have fewer than its room), and
+ * which of them an address is of. */
+unsigned vh_paging_entries(const struct vh_paging_form *f, unsigned level);
+unsigned vh_paging_index(const struct vh_paging_form *f, unsigned level, uint64_t gva);
 /* An address as it is written: sign-extended where the architecture does so. */
 uint64_t vh_paging_extend(const struct vh_paging_form *f, uint64_t gva);
 bool vh_paging_canonical(const struct vh_paging_form *f, uint64_t gva);

@@ -129,7 +129,7 @@ static int walk(struct vh_space *s, uint64_t gva, struct vh_mapping *out)
 		if (err)
 			return err;
 		if (!vh_paging_decode(
-			    &s->form, level, entries[gva >> shift & (s->form.entries - 1)], &e))
+			    &s->form, level, entries[vh_paging_index(&s->form, level, gva)], &e))
 			return -ENXIO;
 		narrow(&m, &e);
 		if (e.leaf) {
@@ -287,7 +287,7 @@ static void sweep_table(
 
 	if (table_at(w->s, table, &entries))
 		return;
-	for (unsigned i = 0; i < f->entries && w->n < w->most; i++) {
+	for (unsigned i = 0; i < vh_paging_entries(f, level) && w->n < w->most; i++) {
 		uint64_t gva = vh_paging_extend(f, base + i * bytes);
 		struct vh_mapping m = above;
 		struct vh_paging_entry e;

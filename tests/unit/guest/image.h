@@ -70,10 +70,20 @@ static inline void image_set_entry(
 	memcpy(image_page(i, table) + (gva >> shift & 511) * 8, &entry, sizeof(entry));
 }
 
+/* An entry of a page. What is set in one of a table, 7, makes it one of either architecture. */
+static inline uint64_t image_leaf(const struct image *i, uint64_t gpa, const char *rights)
+{
+	bool w = strchr(rights, 'w'), u = strchr(rights, 'u'), x = strchr(rights, 'x');
+
+	if (i->root.paging == VH_PAGING_ARM64)
+		return gpa | 3 | (w ? 0 : 0x80) | (u ? 0x40 : 0) | (x ? 0 : UINT64_C(1) << 53);
+	return gpa | 1 | (w ? 2 : 0) | (u ? 4 : 0) | (x ? 0 : UINT64_C(1) << 63);
+}
+
 /* Four levels, entries of tables with all rights. */
 static inline void image_map(struct image *i, uint64_t gva, uint64_t gpa, const char *rights)
 {
-	uint64_t table = i->root.table.a, leaf = gpa | 1;
+	uint64_t table = i->root.table.a;
 
 	for (int shift = 39; shift > 12; shift -= 9) {
 		uint64_t entry = image_entry(i, table, gva, shift);
@@ -85,10 +95,7 @@ static inline void image_map(struct image *i, uint64_t gva, uint64_t gpa, const 
 		}
 		table = entry & ~UINT64_C(0xfff);
 	}
-	leaf |= strchr(rights, 'w') ? 2 : 0;
-	leaf |= strchr(rights, 'u') ? 4 : 0;
-	leaf |= strchr(rights, 'x') ? 0 : UINT64_C(1) << 63;
-	image_set_entry(i, table, gva, 12, leaf);
+	image_set_entry(i, table, gva, 12, image_leaf(i, gpa, rights));
 	image_page(i, gpa);
 }
 
@@ -198,16 +205,21 @@ static inline void image_add(struct image *i, const char *text)
 		image_line(i, line);
 }
 
-static inline struct image *image_new(const char *text)
+static inline struct image *image_paged(enum vh_paging paging, const char *text)
 {
 	struct image *i = vh_alloc(sizeof(*i));
 
 	i->root = (struct vh_root){
-		.paging = VH_PAGING_X86_4, .table = {IMAGE_TABLES}, .page_bits = 12};
+		.paging = paging, .table = {IMAGE_TABLES}, .page_bits = 12, .va_bits = 48};
 	i->next_table = IMAGE_TABLES + VH_GUEST_PAGE;
 	image_page(i, IMAGE_TABLES);
 	image_add(i, text);
 	return i;
+}
+
+static inline struct image *image_new(const char *text)
+{
+	return image_paged(VH_PAGING_X86_4, text);
 }
 
 /* From here on memory and space may be used; the pages' bytes may still be changed. */

@@ -289,7 +289,8 @@ static void test_root_of_note(void **state)
 {
 	struct vh_vmcoreinfo *v = vh_vmcoreinfo_parse(
 		vh_str("OSRELEASE=6.1.0\nPAGESIZE=65536\nSYMBOL(swapper_pg_dir)=ffff800009a30000\n"
-		       "NUMBER(VA_BITS)=52\nNUMBER(kimage_voffset)=0xffff7fffc7e00000\n"));
+		       "NUMBER(VA_BITS)=52\nNUMBER(kimage_voffset)=0xffff7fffc7e00000\n"
+		       "NUMBER(TCR_EL1_T1SZ)=0x10\n"));
 	struct vh_root root;
 
 	(void)state;
@@ -298,6 +299,16 @@ static void test_root_of_note(void **state)
 	assert_int_equal(root.table.a, 0x41c30000);
 	assert_int_equal(root.page_bits, 16);
 	assert_int_equal(root.va_bits, 52);
+	vh_vmcoreinfo_free(v);
+	/* With small pages a CPU that has no 52 bits has a level less. */
+	v = vh_vmcoreinfo_parse(
+		vh_str("OSRELEASE=6.12.0\nPAGESIZE=4096\nSYMBOL(swapper_pg_dir)=ffff800082a30000\n"
+		       "NUMBER(VA_BITS)=52\nNUMBER(kimage_voffset)=0xffff800040200000\n"
+		       "NUMBER(TCR_EL1_T1SZ)=0x10\n"));
+	assert_true(vh_kernel_root_of_note(v, &root));
+	assert_int_equal(root.page_bits, 12);
+	assert_int_equal(root.va_bits, 48);
+	assert_int_equal(root.table.a, 0x42830000);
 	vh_vmcoreinfo_free(v);
 	v = vh_vmcoreinfo_parse(vh_str("OSRELEASE=6.1.0\nSYMBOL(init_top_pgt)=ffffffff9a010000\n"
 				       "NUMBER(phys_base)=-251658240\n"
