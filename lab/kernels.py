@@ -28,6 +28,7 @@ class Kernel:
     suite: str    # of Debian
     version: str  # pattern of what follows linux-image- in a package's name; the newest of them is taken
     about: str    # what it is there for
+    arch: str = "amd64"
 
 
 KERNELS = {
@@ -41,6 +42,16 @@ KERNELS = {
     "7.2-cloud": Kernel("sid", r"7\.2\.\d+\+deb14-cloud-amd64", ""),
     "7.3-cloud": Kernel("trixie-backports", r"7\.3\.\d+\+deb13-cloud-amd64", "symbols relative to their place"),
 }
+# Of 64-bit ARM.
+ARM_KERNELS = {
+    "6.1-arm64": Kernel("bookworm", r"6\.1\.0-\d+-arm64", "4 levels, pointer authentication", "arm64"),
+    "6.12-arm64": Kernel("bookworm-backports", r"6\.12\.\d+\+deb12-cloud-arm64",
+                         "5 levels where the CPU has LPA2", "arm64"),
+}
+
+
+def described(name):
+    return (KERNELS | ARM_KERNELS)[name]
 
 
 def numbers(text):
@@ -49,7 +60,7 @@ def numbers(text):
 
 def version_of(kernel):
     """The newest version that its suite has."""
-    text = apt_cache(kernel.suite, "pkgnames", "linux-image-")
+    text = apt_cache(kernel.suite, "pkgnames", "linux-image-", arch=kernel.arch)
     found = [name[len("linux-image-"):] for name in text.split()
              if re.fullmatch(f"linux-image-{kernel.version}", name)]
     if not found:
@@ -59,7 +70,7 @@ def version_of(kernel):
 
 def packages_of(kernel, version):
     """What holds image and modules: one package, or one each (7.x)."""
-    text = apt_cache(kernel.suite, "depends", f"linux-image-{version}")
+    text = apt_cache(kernel.suite, "depends", f"linux-image-{version}", arch=kernel.arch)
     parts = re.findall(rf"Depends: (linux-(?:binary|modules)-{re.escape(version)})$", text, re.M)
     return parts or [f"linux-image-{version}"]
 
@@ -100,11 +111,11 @@ def linux_of(name=STOCK):
     home = STORE / f"linux-{name}"
     if (home / "release").exists() and set(GUEST_MODULES) <= set(process.read(home / "offered").split()):
         return home
-    kernel = KERNELS[name]
+    kernel = described(name)
     version = version_of(kernel)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
-    fetch(["download", *packages_of(kernel, version)], home / "root", kernel.suite)
+    fetch(["download", *packages_of(kernel, version)], home / "root", kernel.suite, kernel.arch)
     images = [path for path in (home / "root").rglob("vmlinuz*") if path.is_file()]
     trees = [path for path in (home / "root").rglob(f"lib/modules/{version}") if path.is_dir()]
     if not images or not trees:

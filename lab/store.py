@@ -43,12 +43,12 @@ def run(command, seconds, folder=None):
     return text
 
 
-def apt(suite=None):
+def apt(suite=None, arch="amd64"):
     """apt-get and its options: the store's own lists and cache, of this release and its backports, or of another
-    suite."""
+    suite, or architecture."""
     own = (release(), f"{release()}-backports")
     suites = own if suite in (None, *own) else (suite,)
-    home = STORE / ("apt" if suites == own else f"apt-{suite}")
+    home = STORE / ("apt" + ("" if suites == own else f"-{suite}") + ("" if arch == "amd64" else f"-{arch}"))
     for folder in (home / "lists" / "partial", STORE / "archives" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
     sources = home / "sources.list"
@@ -59,6 +59,8 @@ def apt(suite=None):
                "APT::Sandbox::User": "", "Acquire::Languages": "none",
                "Acquire::http::Timeout": "20", "Acquire::Retries": "1"}
     command = ["apt-get", "-q", "-y"]
+    if arch != "amd64":
+        options |= {"APT::Architecture": arch, "APT::Architectures": arch}
     for key, value in options.items():
         command += ["-o", f"{key}={value}"]
     if not any((home / "lists").glob("*_Packages*")):
@@ -66,9 +68,9 @@ def apt(suite=None):
     return command
 
 
-def apt_cache(suite, *arguments):
+def apt_cache(suite, *arguments, arch="amd64"):
     """What apt-cache prints of a suite."""
-    return run(["apt-cache", *apt(suite)[3:], *arguments], 60)
+    return run(["apt-cache", *apt(suite, arch)[3:], *arguments], 60)
 
 
 def one_at_a_time(function):
@@ -89,9 +91,9 @@ def one_at_a_time(function):
 
 
 @one_at_a_time
-def fetch(arguments, target, suite=None):
+def fetch(arguments, target, suite=None, arch="amd64"):
     """Downloads what apt-get finds for arguments (a command of it too), and unpacks it into target."""
-    command = apt(suite)
+    command = apt(suite, arch)
     archives = STORE / "archives"
     for old in archives.glob("*.deb"):
         old.unlink()
@@ -151,7 +153,16 @@ def cpio(entries):
     return out
 
 
-def busybox():
+def busybox(arch="amd64"):
+    """Contents of a static busybox: the system's own, or what the archive has for another architecture."""
+    if arch != "amd64":
+        home = STORE / f"busybox-{arch}"
+        if not home.exists():
+            fetch(["download", "busybox-static"], home, arch=arch)
+        programs = [path for path in (home / "bin" / "busybox", home / "usr" / "bin" / "busybox") if path.exists()]
+        if not programs:
+            raise Skip(f"the package of {arch} holds no busybox")
+        return programs[0].read_bytes()
     for path in ("/bin/busybox", "/usr/bin/busybox"):
         if os.path.exists(path):
             linked = subprocess.run(["ldd", path], capture_output=True, text=True)
@@ -160,7 +171,7 @@ def busybox():
     raise Skip("no static busybox (package busybox-static)")
 
 
-def initramfs(init, path, modules=(), files=()):
+def initramfs(init, path, modules=(), files=(), arch="amd64"):
     """An initramfs at path whose init is the busybox shell script `init`; first it loads the modules, as drivers()
     gives them. files: further (path, mode, device, data)."""
     links = [(f"bin/{name}", stat.S_IFLNK | 0o777, 0, b"busybox")
@@ -169,7 +180,7 @@ def initramfs(init, path, modules=(), files=()):
     path.write_bytes(cpio([
         *((folder, stat.S_IFDIR | 0o755, 0, b"") for folder in ("bin", "dev", "proc", "sys", "modules")),
         ("dev/console", stat.S_IFCHR | 0o600, os.makedev(5, 1), b""),
-        ("bin/busybox", stat.S_IFREG | 0o755, 0, busybox()), *links,
+        ("bin/busybox", stat.S_IFREG | 0o755, 0, busybox(arch)), *links,
         *((f"modules/{name}", stat.S_IFREG | 0o644, 0, data) for name, data in modules), *files,
         ("init", stat.S_IFREG | 0o755, 0, f"#!/bin/sh\n{load}{init}".encode())]))
     return path

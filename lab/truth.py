@@ -22,7 +22,7 @@ MOUNTS = """export PATH=/bin; /bin/busybox --install -s /bin
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 tune() { echo "$2" >/proc/sys/$1; }
 tune kernel/kptr_restrict 0
-exec 3<>/dev/ttyS0 # open from now on: what is sent while a port is closed is lost
+exec 3<>/dev/%s # open from now on: what is sent while a port is closed is lost
 """
 # What /proc and /sys show has no size, so that tar would leave it out: it is copied first. A second call replaces what
 # the first has told.
@@ -44,6 +44,20 @@ TELL = """tell() {
     echo lab: told >&3
 }
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What differs between the architectures of guests."""
+    port: str         # name of the first serial port
+    arguments: tuple  # of QEMU
+    append: str       # to the kernel's command line
+
+
+MACHINES = {
+    "amd64": Machine("ttyS0", ("-vga", "std"), "tsc=reliable random.trust_cpu=on"),
+    "arm64": Machine("ttyAMA0", (), "random.trust_cpu=on"),
+}
 UNTIL_GO = "read line <&3\n"
 IDLE = "while :; do sleep 1; done\n"
 
@@ -176,6 +190,8 @@ def start(stage, init, *extra, kernel=kernels.STOCK, append="", modules=(), smp=
     disk, log = stage.tmp / DISK, stage.tmp / "serial.log"
     with open(disk, "wb") as file:
         file.truncate(DISK_BYTES)
+    arch = kernels.described(kernel).arch
+    of_machine = MACHINES[arch]
     files = []
     if "trouble.ko" in init:
         files.append(("modules/trouble.ko", 0o100644, 0,
@@ -183,10 +199,11 @@ def start(stage, init, *extra, kernel=kernels.STOCK, append="", modules=(), smp=
     loaded = kernels.drivers(("virtio_pci", "virtio_blk", *modules), kernel)
     arguments = ["-kernel", kernels.image(kernel), "-chardev",
                  f"socket,id=says,path={stage.tmp}/says.sock,server=on,wait=off,logfile={log}", "-serial", "chardev:says",
-                 "-vga", "std", "-append",
-                 f"{console} tsc=reliable random.trust_cpu=on {'' if kaslr else 'nokaslr'} {append}",
+                 *of_machine.arguments, "-append",
+                 f"{console} {of_machine.append} {'' if kaslr else 'nokaslr'} {append}",
                  "-drive", f"file={disk},format=raw,if=none,id=truth,cache=unsafe", "-device", "virtio-blk-pci,drive=truth",
-                 "-initrd", initramfs(MOUNTS + TELL + init, stage.tmp / "initrd", loaded, files), *extra]
+                 "-initrd", initramfs(MOUNTS % of_machine.port + TELL + init, stage.tmp / "initrd", loaded, files, arch),
+                 *extra]
     return Guest(stage.qemu(*arguments, smp=smp, memory=memory, machine=machine, accel=accel), log)
 
 

@@ -15,8 +15,9 @@ static void object_to_architecture(struct vh_session *s)
 	const char *exe = s->c->vm->exe;
 	const char *name = exe ? strstr(exe, "qemu-system-") : NULL;
 
-	if (name && !strstr(name, "x86_64") && !strstr(name, "i386"))
-		vh_outlook_object(&s->outlook, VH_NEED_X86, "this machine is not an x86 one");
+	if (name && !strstr(name, "x86_64") && !strstr(name, "i386") && !strstr(name, "aarch64"))
+		vh_outlook_object(&s->outlook, VH_NEED_KNOWN_CPU,
+			"only x86-64 and 64-bit ARM can be looked into");
 }
 
 void vh_session_look_inside(struct vh_session *s, bool ask)
@@ -30,8 +31,9 @@ void vh_session_look_inside(struct vh_session *s, bool ask)
 	const struct vh_question *registers = vh_plan_find("hmp.info-registers", NULL);
 
 	object_to_architecture(s);
-	if (ask && !vh_plan_objection(&s->outlook, registers)) {
-		/* Where they lead to no Linux there is none, mostly. */
+	if (ask && !s->outlook.against[VH_NEED_X86] && !vh_plan_objection(&s->outlook, registers)) {
+		/* Where they lead to no Linux there is none, mostly. QEMU tells none of ARM that
+		 * lead to page tables. */
 		options.explore.kernel.no_scan = true;
 	} else {
 		options.deadline_ns = SCANNED_NS;

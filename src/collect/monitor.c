@@ -291,13 +291,19 @@ static void learn_vcpus(struct vh_session *s, struct json_object *cpus)
 	for (size_t i = 0; !n && i < VH_MIN(s->c->vm->vcpus, MAX_VCPUS); i++)
 		VH_PUSH(s->vcpus, s->n_vcpus).index = (int64_t)i;
 	if (!target)
-		target = s->c->vm->exe && strstr(s->c->vm->exe, "x86_64") ? "x86_64" : "unknown";
-	if (!vh_streq(target, "x86_64") && !vh_streq(target, "i386") && !vh_streq(target, "x86")) {
-		vh_auto_free char *shown = vh_escaped(target);
+		target = !s->c->vm->exe                     ? "unknown"
+			 : strstr(s->c->vm->exe, "x86_64")  ? "x86_64"
+			 : strstr(s->c->vm->exe, "aarch64") ? "aarch64"
+							    : "unknown";
+	vh_auto_free char *shown = vh_escaped(target);
 
-		vh_outlook_object(&s->outlook, VH_NEED_X86,
-			"this is a question to an x86 machine; this one is %s", shown);
-	}
+	if (vh_streq(target, "x86_64") || vh_streq(target, "i386") || vh_streq(target, "x86"))
+		return;
+	vh_outlook_object(&s->outlook, VH_NEED_X86,
+		"this is a question to an x86 machine; this one is %s", shown);
+	if (!vh_streq(target, "aarch64"))
+		vh_outlook_object(&s->outlook, VH_NEED_KNOWN_CPU,
+			"only x86-64 and 64-bit ARM can be looked into; this machine is %s", shown);
 }
 
 /* The newest answer of a source as JSON, which the caller puts; NULL without. */

@@ -5,7 +5,8 @@
 #define MAIN      (NEED(CONTACT) | NEED(MAIN))
 #define VCPUS     (MAIN | NEED(VCPUS))
 #define REGISTERS (VCPUS | NEED(REGISTERS))
-#define MEMORY    (NEED(MEMORY) | NEED(ACCESS) | NEED(X86))
+#define READS     (NEED(MEMORY) | NEED(ACCESS))
+#define MEMORY    (READS | NEED(X86))
 
 /*
  * In the order of asking. Where a command runs (QEMU 7.2 to 10.2): query-status, query-version,
@@ -61,7 +62,7 @@ const struct vh_question vh_questions[] = {
 
 	/* The registers and the RAM map are asked for where that may be; the memory can be read
 	 * without them. */
-	{"guest.inside", .turn = VH_TURN_INSIDE, .needs = MEMORY},
+	{"guest.inside", .turn = VH_TURN_INSIDE, .needs = READS | NEED(KNOWN_CPU)},
 
 	{"guest.screendump", .turn = VH_TURN_LAST, .needs = MAIN | NEED(STORAGE) | NEED(FILE)},
 	{"qmp.query-block", .command = "query-block", .turn = VH_TURN_LAST,

@@ -17,8 +17,10 @@ enum vh_need {
 	VH_NEED_MEMORY,    /* guest memory is not encrypted */
 	VH_NEED_ACCESS,    /* we can read the VM's memory from here */
 	VH_NEED_X86,
-	VH_NEED_SEV,         /* the guest is a SEV one: query-sev on another kind may abort QEMU */
-	VH_NEED_STORAGE,     /* no thread waits on storage */
+	VH_NEED_KNOWN_CPU, /* the machine is an x86 or a 64-bit ARM one: memory can be read as Linux
+			      lays it out */
+	VH_NEED_SEV,       /* the guest is a SEV one: query-sev on another kind may abort QEMU */
+	VH_NEED_STORAGE,   /* no thread waits on storage */
 	VH_NEED_LOCAL_FILES, /* no drive sits on FUSE or a network file system */
 	VH_NEED_DRIVES,      /* the drives' counters look healthy */
 	VH_NEED_DEVICES, /* exits were counted that go to a device: its name is worth asking for */

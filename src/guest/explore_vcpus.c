@@ -124,6 +124,7 @@ static void unwind(struct look *l, size_t i, struct vh_backtrace *out)
 		.sp = at.sp,
 		.bp = at.bp,
 		.all = v->before.is_arm ? NULL : &v->before.x86,
+		.arm = v->before.is_arm ? &v->before.arm : NULL,
 		.space = v->space};
 
 	*out = (struct vh_backtrace){0};

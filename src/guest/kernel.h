@@ -70,6 +70,12 @@ bool vh_kernel_since(const struct vh_kernel *k, unsigned major, unsigned minor);
 /* Release, banner, build id, command line (masked), uptime, taint, panic: of its variables. */
 void vh_kernel_describe(struct vh_kernel *k, struct vh_inside *in);
 
+/* arm64; else x86-64. */
+static inline bool vh_kernel_is_arm(const struct vh_kernel *k)
+{
+	return vh_space_root(k->space)->paging == VH_PAGING_ARM64;
+}
+
 /* True for kernel text, its init text, or a module's text. */
 bool vh_kernel_is_text(const struct vh_kernel *k, uint64_t gva);
 /* Names an address: symbol, offset, size, module of f; left NULL where nothing covers it. */

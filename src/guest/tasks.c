@@ -82,19 +82,37 @@ static void mark_current(struct vh_task_table *t)
 /* --- Stacks --------------------------------------------------------------------------------------
  */
 
-struct frame_form { /* struct inactive_task_frame of arch/x86/include/asm/switch_to.h */
-	uint32_t bp, ip, bytes;
-};
-
-static struct frame_form frame_form(const struct vh_layout *l)
+/* What x86 pushes when it switches away from a task (struct inactive_task_frame of
+ * arch/x86/include/asm/switch_to.h). */
+static bool saved_by_x86(
+	const struct vh_task_table *t, const struct vh_task_row *row, struct vh_unwind_from *from)
 {
-	struct frame_form f = {
-		.bp = vh_layout_offset(l, "inactive_task_frame", "bp", 40),
-		.ip = vh_layout_offset(l, "inactive_task_frame", "ret_addr", 48),
-	};
+	struct vh_kernel *k = t->k;
+	uint32_t bp = vh_layout_offset(k->layout, "inactive_task_frame", "bp", 40);
+	uint32_t ip = vh_layout_offset(k->layout, "inactive_task_frame", "ret_addr", 48);
+	uint32_t bytes = ip + 8;
 
-	f.bytes = f.ip + 8;
-	return f;
+	if (bytes > 512 || row->stack + t->stack_bytes - row->sp < bytes)
+		return false;
+	from->sp = row->sp + bytes;
+	return !vh_space_u64(k->space, row->sp + ip, &from->ip) &&
+	       !vh_space_u64(k->space, row->sp + bp, &from->bp);
+}
+
+/* arm64 keeps FP, SP and PC, one behind the other, in the task itself (struct cpu_context of
+ * arch/arm64/include/asm/processor.h). */
+static bool saved_by_arm(
+	const struct vh_task_table *t, const struct vh_task_row *row, struct vh_unwind_from *from)
+{
+	uint64_t saved[3];
+
+	if (vh_space_read(
+		    t->k->space, row->gva + t->f[VH_TASK_SP].offset - 8, saved, sizeof(saved)))
+		return false;
+	from->bp = saved[0];
+	from->sp = saved[1];
+	from->ip = saved[2];
+	return from->sp == row->sp;
 }
 
 /* Frames, and what it waits for, of one copy of its stack. */
@@ -102,7 +120,6 @@ static void read_stack(
 	struct vh_task_table *t, struct vh_task_row *row, struct vh_inside_task *task)
 {
 	struct vh_kernel *k = t->k;
-	struct frame_form form = frame_form(k->layout);
 	uint64_t end = row->stack + t->stack_bytes;
 	struct vh_unwind_from from = {0};
 
@@ -110,17 +127,14 @@ static void read_stack(
 	if (!t->has[VH_TASK_SP] ||
 		vh_space_u64(k->space, row->gva + t->f[VH_TASK_SP].offset, &row->sp))
 		return;
-	if (row->on_cpu || !vh_is_kernel_gva(row->stack) || row->sp < row->stack ||
-		row->sp >= end || end - row->sp < form.bytes || form.bytes > 512)
+	if (row->on_cpu || !vh_is_kernel_gva(row->stack) || row->sp < row->stack || row->sp >= end)
 		return;
 	size_t n = vh_space_freeze(k->space, row->sp, (size_t)(end - row->sp));
 
-	if (n >= form.bytes && !vh_space_u64(k->space, row->sp + form.ip, &from.ip) &&
-		!vh_space_u64(k->space, row->sp + form.bp, &from.bp)) {
+	if (n && (vh_kernel_is_arm(k) ? saved_by_arm : saved_by_x86)(t, row, &from)) {
 		vh_auto_free uint8_t *bytes = vh_alloc(n);
 		struct vh_task_stack s = {row, row->sp, bytes, n, &task->stack};
 
-		from.sp = row->sp + form.bytes;
 		vh_unwind(k, &from, &task->stack);
 		if (!vh_space_read(k->space, row->sp, bytes, n))
 			vh_task_wait(t, &s, &task->lock);

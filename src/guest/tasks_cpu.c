@@ -8,9 +8,11 @@ uint64_t vh_task_current(const struct vh_kernel *k, int cpu)
 {
 	uint64_t at, task = 0;
 
-	/* current_task up to 6.1 and from 6.15 on; between these, a member of pcpu_hot. */
+	/* current_task up to 6.1 and from 6.15 on; between these, a member of pcpu_hot. arm64 has
+	 * it in SP_EL0, which is not told, and what it switched to in __entry_task. */
 	if (!vh_kernel_percpu(k, "current_task", cpu, &at) &&
-		!vh_kernel_percpu(k, "const_current_task", cpu, &at)) {
+		!vh_kernel_percpu(k, "const_current_task", cpu, &at) &&
+		!vh_kernel_percpu(k, "__entry_task", cpu, &at)) {
 		if (!vh_kernel_percpu(k, "pcpu_hot", cpu, &at))
 			return 0;
 		at += vh_layout_offset(k->layout, "pcpu_hot", "current_task", 0);

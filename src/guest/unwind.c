@@ -7,7 +7,10 @@ struct vh_unwinder *vh_unwinder_new(struct vh_kernel *k, struct vh_inside *in)
 {
 	struct vh_unwinder *u = vh_alloc(sizeof(*u));
 
-	vh_orc_setup(u, k, in);
+	if (vh_kernel_is_arm(k))
+		vh_arm_setup(u, k);
+	else
+		vh_orc_setup(u, k, in);
 	if (u->kernel.n)
 		u->pages = vh_alloc(VH_ORC_SLOTS * sizeof(*u->pages));
 	return u;
@@ -41,6 +44,8 @@ static enum vh_unwound step(struct vh_walk *w)
 {
 	enum vh_unwound s = VH_STEP_UNKNOWN;
 
+	if (vh_kernel_is_arm(w->k))
+		return vh_step_arm(w);
 	if (vh_unwinder_has_orc(w->k->unwinder))
 		s = vh_step_orc(w);
 	/* Code that was made at run time, as BPF's, keeps frame pointers. */
@@ -116,27 +121,40 @@ static bool never_ran(struct vh_kernel *k, uint64_t ip)
 	return begin;
 }
 
+/* A vCPU's other registers, as far as unwinding needs them. */
+static void take_registers(struct vh_walk *w, const struct vh_unwind_from *from)
+{
+	const struct vh_registers *x86 = from->all;
+	const struct vh_arm_registers *arm = from->arm;
+
+	if (x86) {
+		w->has_registers = true;
+		w->ax = x86->rax;
+		w->dx = x86->rdx;
+		w->di = x86->rdi;
+		w->r10 = x86->r[2];
+		w->r13 = x86->r[5];
+	}
+	if (arm) {
+		w->has_lr = arm->x_seen >> 30 & 1;
+		w->lr = arm->x[30];
+	}
+}
+
 void vh_unwind(struct vh_kernel *k, const struct vh_unwind_from *from, struct vh_backtrace *out)
 {
-	const struct vh_registers *all = from->all;
+	bool user = (from->all && from->all->cpl == 3) || (from->arm && !vh_arm_el(from->arm));
 	struct vh_walk w = {
 		.k = k,
 		.s = from->space ? from->space : k->space,
 		.ip = from->ip,
 		.sp = from->sp,
 		.bp = from->bp,
-		.exact = all || never_ran(k, from->ip),
-		.kind = all && all->cpl == 3 ? VH_FRAME_USER : VH_FRAME_TOP,
+		.exact = from->all || from->arm || never_ran(k, from->ip),
+		.kind = user ? VH_FRAME_USER : VH_FRAME_TOP,
 	};
 
-	if (all) {
-		w.has_registers = true;
-		w.ax = all->rax;
-		w.dx = all->rdx;
-		w.di = all->rdi;
-		w.r10 = all->r[2];
-		w.r13 = all->r[5];
-	}
+	take_registers(&w, from);
 	*out = (struct vh_backtrace){
 		.frames = vh_alloc(VH_INSIDE_MAX_FRAMES * sizeof(*out->frames))};
 	add(k, out, (struct vh_frame){.kind = w.kind, .ip = w.ip, .sp = w.sp});

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Ways to go from a frame of the stack to the one that called it: unwind_orc.c, unwind_frames.c,
- * unwind_scan.c; unwind.c puts them together. */
+ * unwind_arm.c, unwind_scan.c; unwind.c puts them together. */
 #pragma once
 
 #include "guest/bytes.h"
 #include "guest/modules.h"
 #include "guest/unwind.h"
 
-/* THREAD_SIZE of x86-64 without KASAN, and what its stacks are aligned to. */
+/* THREAD_SIZE of x86-64 and arm64 without KASAN (and with 4 KiB pages), and what stacks are aligned
+ * to. */
 #define VH_STACK_BYTES UINT64_C(16384)
 
 /* --- ORC tables ------------------------------------------------------------------------------- */
@@ -47,6 +48,11 @@ struct vh_orc_table {
 
 struct vh_unwinder {
 	struct vh_orc_table kernel; /* n 0: there is none */
+	struct {
+		uint64_t pac;    /* bits of an address that may hold its signature */
+		uint32_t record; /* offset of the frame record in pt_regs */
+		bool has_type;   /* of such a record that holds zeros, behind it: 6.13 on */
+	} arm;
 	enum vh_orc_register registers[16];
 	bool three_bits;        /* of type: 6.4 on */
 	bool indirect_then_add; /* 5.12 on */
@@ -74,6 +80,9 @@ struct vh_walk {
 	/* Of an interrupted context, as long as it is the current one. */
 	bool has_registers;
 	uint64_t ax, dx, di, r10, r13;
+	/* The same, of arm64: X30. */
+	bool has_lr;
+	uint64_t lr;
 	char *end; /* why it is broken */
 };
 
@@ -93,6 +102,16 @@ enum vh_unwound vh_step_registers(struct vh_walk *w, uint64_t gva);
 enum vh_unwound vh_step_iret(struct vh_walk *w, uint64_t gva);
 /* A caller that returns to ip. */
 enum vh_unwound vh_step_call(struct vh_walk *w, uint64_t ip, uint64_t sp, uint64_t bp);
+
+/* --- arm64 ---------------------------------------------------------------------------------------
+ */
+
+void vh_arm_setup(struct vh_unwinder *u, const struct vh_kernel *k);
+enum vh_unwound vh_step_arm(struct vh_walk *w);
+/* A return address without what it was signed with. */
+uint64_t vh_arm_unsigned(const struct vh_unwinder *u, uint64_t ip);
+/* True where an instruction that calls stands before ip. */
+bool vh_arm_behind_call(struct vh_space *s, uint64_t ip);
 
 /* Return addresses above sp on its stack: behind a call, in text. */
 size_t vh_stack_scan(struct vh_walk *w, struct vh_frame *out, size_t most);

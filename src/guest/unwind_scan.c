@@ -36,11 +36,18 @@ static bool ends_with_call(const uint8_t code[BEFORE])
 	return false;
 }
 
+static bool is_behind_call(struct vh_space *s, uint64_t ip)
+{
+	uint8_t code[BEFORE];
+
+	return vh_space_read(s, ip - BEFORE, code, BEFORE) == 0 && ends_with_call(code);
+}
+
 size_t vh_stack_scan(struct vh_walk *w, struct vh_frame *out, size_t most)
 {
 	uint64_t stack[VH_STACK_BYTES / 8], sp = (w->sp + 7) & ~UINT64_C(7);
-	uint8_t code[BEFORE];
 	size_t n = 0, words, tried = 0;
+	bool is_arm = vh_kernel_is_arm(w->k);
 
 	if (!(sp >> 63))
 		return 0;
@@ -52,13 +59,14 @@ size_t vh_stack_scan(struct vh_walk *w, struct vh_frame *out, size_t most)
 			return 0;
 	}
 	for (size_t i = 0; i < words && n < most && tried < MAX_TRIED; i++) {
-		if (!vh_kernel_is_text(w->k, stack[i]))
+		uint64_t ip = is_arm ? vh_arm_unsigned(w->k->unwinder, stack[i]) : stack[i];
+
+		if (!vh_kernel_is_text(w->k, ip))
 			continue;
 		tried++;
-		if (vh_space_read(w->s, stack[i] - BEFORE, code, BEFORE) == 0 &&
-			ends_with_call(code))
+		if (is_arm ? vh_arm_behind_call(w->s, ip) : is_behind_call(w->s, ip))
 			out[n++] = (struct vh_frame){
-				.kind = VH_FRAME_GUESS, .ip = stack[i], .sp = sp + i * 8 + 8};
+				.kind = VH_FRAME_GUESS, .ip = ip, .sp = sp + i * 8 + 8};
 	}
 	return n;
 }

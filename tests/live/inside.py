@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ import truth  # noqa: E402
 from kernels import KERNELS  # noqa: E402
 from pool import interrupts_as_exceptions  # noqa: E402
 from qmp import QmpError  # noqa: E402
-from stage import LabError, Skip, Stage, have_kvm  # noqa: E402
+from stage import LabError, Qemu, Skip, Stage, have_kvm  # noqa: E402
 from store import newer_qemu  # noqa: E402
 from table import Table  # noqa: E402
 
@@ -102,14 +103,14 @@ def is_linux(look, method="registers"):
         ([f"on standard error: {look.errors}"] if look.errors else [])
 
 
-def compare_all(run, rows, guest, told, least_stacks=1):
+def compare_all(run, rows, guest, told, least_stacks=1, method="registers"):
     """A row for each thing that the guest has told. Returns the look."""
     began = time.monotonic()
     try:
         look = run.look(guest)
     except Failure as why:
         return rows.add("looked at", [str(why)])
-    rows.add("looked at", is_linux(look), f"{look['took_ns'] / 1e6:.0f} ms, {look['bytes'] / 1e6:.1f} MB read"
+    rows.add("looked at", is_linux(look, method), f"{look['took_ns'] / 1e6:.0f} ms, {look['bytes'] / 1e6:.1f} MB read"
              + "".join(f"; {note}" for note in look["notes"]))
     rows.check("symbols", lambda: compare.symbols(told, inside_raw.symbols(run.program, guest.vm)[0]))
     if told.btf:
@@ -406,6 +407,52 @@ def matrix_of(kernel):
     return play
 
 
+def arm_panicked(run, guest):
+    """The CPU that panicked goes round in panic(); the others have been stopped."""
+    look = run.look(guest)
+    cpu = look["kernel"]["panic_cpu"]
+    if cpu is None:
+        return ["no CPU panicked"]
+    problems = compare.has(look.vcpu(cpu)["stack"], "panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write",
+                           "el0_svc", "el0t_64_sync")
+    if look.vcpu(cpu)["stack"]["frames"][-1]["kind"] != "user":
+        problems.append("its stack does not lead to the program")
+    # The interrupt that stopped it, and what it interrupted.
+    other = look.vcpu(1 - cpu)["stack"]
+    problems += compare.has(other, "ipi_handler", "el1h_64_irq", "do_idle", "secondary_start_kernel" if cpu == 0 else
+                            "start_kernel")
+    if "interrupt" not in [frame["kind"] for frame in other["frames"]]:
+        problems.append(f"no frame of {compare.names(other)} is what was interrupted")
+    return problems, " < ".join(compare.names(other)[:4])
+
+
+def until_panicked(run, guest):
+    guest.vm.stage.until("it has panicked", lambda: run.look(guest)["kernel"]["panic_cpu"] is not None, 60, 0.2)
+
+
+def arm(kernel, cpu, levels):
+    """A guest of 64-bit ARM: its page tables are found by a note in its memory, its stacks are led by frame
+    pointers."""
+    def play(run):
+        if not shutil.which("qemu-system-aarch64"):
+            raise Skip("no qemu-system-aarch64 here (package qemu-system-arm): arm64 was NOT compared")
+        rows = Rows(run.table, f"{kernel}, {cpu.partition(',')[0]}")
+        with Stage("inside-arm", "tcg", qemu=Qemu("arm64", ["qemu-system-aarch64", "-cpu", cpu])) as stage:
+            guest = truth.reads_disk(stage, truth.UNTIL_GO + "echo c >/proc/sysrq-trigger\n", kernel=kernel,
+                                     append=" ".join(SECRETS), machine="virt")
+            guest.let_it_wait()
+            told = guest.told()
+            look = compare_all(run, rows, guest, told, method="scan")
+            if look:
+                rows.add("levels", [] if look["kernel"]["levels"] == levels else
+                         [f"{look['kernel']['levels']} levels, not {levels}"], f"{levels} of page tables")
+            rows.check("saved", saved, run, stage, guest)
+            guest.go()
+            until_panicked(run, guest)
+            rows.check("panic", arm_panicked, run, guest)
+    return play
+
+
 # What lab/guests/long-mode.S maps.
 MAPPED = [("0xffffffff80000000", 4096, "r-x-"), ("0xffffffff80001000", 4096, "rw--"),
           ("0xffffffff80003000", 4096, "r---"), ("0xffffffff80200000", 2 << 20, "r---")]
@@ -466,7 +513,10 @@ def long_mode(accel):
 
 QUICK = {"stock": stock, "large": large, "newer": newer, "long-mode-kvm": long_mode("kvm"),
          "long-mode-tcg": long_mode("tcg")}
-PLAYS = {**QUICK, **{f"kernel-{name}": matrix_of(name) for name in KERNELS}}
+# Of pointer authentication the quick form (pauth-impdef): the kernel does the same with either.
+ARM = {"arm-6.12-max": arm("6.12-arm64", "max,pauth-impdef=on", 5),
+       "arm-6.12-a72": arm("6.12-arm64", "cortex-a72", 4)}
+PLAYS = {**QUICK, **{f"kernel-{name}": matrix_of(name) for name in KERNELS}, **ARM}
 
 
 def main():

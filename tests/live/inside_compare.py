@@ -3,7 +3,8 @@
 returns problems, in words."""
 import re
 
-LINK_ADDRESS = 0xFFFFFFFF81000000  # of _text, without KASLR (CONFIG_PHYSICAL_START)
+# Of _text, without KASLR: CONFIG_PHYSICAL_START of x86; KIMAGE_VADDR of arm64, up to 6.4 and since.
+LINK_ADDRESSES = (0xFFFFFFFF81000000, 0xFFFF800008000000, 0xFFFF800080000000)
 SHOWN = 4  # of each kind of problem
 
 
@@ -63,9 +64,10 @@ def kernel(truth, inside, masked=()):
         line = line.replace(word, word.partition("=")[0])
     expected = {"release": truth.release, "build_id": truth.build_id, "n_symbols": len(truth.symbols),
                 "has_btf": truth.btf is not None, "has_orc": "__start_orc_unwind" in addresses,
-                "kaslr_offset": hex(addresses["_text"] - LINK_ADDRESS),
                 "taint": hex(int(truth.text("tainted")))}
     problems = [f"{key} is {told[key]}, not {value}" for key, value in expected.items() if told[key] != value]
+    if int(told["kaslr_offset"] or "0", 16) not in [addresses["_text"] - link for link in LINK_ADDRESSES]:
+        problems.append(f"kaslr_offset is {told['kaslr_offset']}, _text is at {addresses['_text']:#x}")
     if not told["banner"] or truth.text("version").strip() != told["banner"].strip():
         problems.append(f"banner is {told['banner']!r}, not {truth.text('version').strip()!r}")
     for word in line.split():

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "guest/explore.h"
+#include "guest/kernel_search.h"
 
 #define MAX_CPUS   64
 #define MAX_TEXT   (1u << 20)
@@ -150,20 +151,39 @@ static int walk(struct machine *m, int n, char **addresses)
 }
 
 static struct vh_space *space_with_symbols(
-	struct machine *m, uint64_t cr3, uint64_t cr4, struct vh_symbols **out)
+	struct machine *m, struct vh_root root, struct vh_symbols **out)
 {
-	struct vh_root root = vh_root_of_x86(cr3, cr4);
+	static struct vh_range ranges[VH_MAX_RANGES];
 	struct vh_space *s = vh_space_new(m->memory, &root);
-	struct vh_range ranges[MAX_RANGES];
+	uint64_t low, high;
 	char *why = NULL;
-	size_t n = vh_space_ranges(s, VH_KERNEL_LOW, VH_KERNEL_HIGH, ranges, MAX_RANGES);
+
+	vh_kernel_window(&root, &low, &high);
+	size_t n = vh_space_ranges(s, low, high, ranges, VH_MAX_RANGES);
 
 	if (vh_symbols_find(s, ranges, n, out, &why) == 0)
 		return s;
-	fprintf(stderr, "inside_truth: CR3 %#" PRIx64 ": %s\n", cr3, why ? why : "?");
+	fprintf(stderr, "inside_truth: page tables at %#" PRIx64 ": %s\n", root.table.a,
+		why ? why : "?");
 	free(why);
 	vh_space_free(s);
 	return NULL;
+}
+
+static struct vh_space *find_by_note(struct machine *m, struct vh_symbols **out)
+{
+	struct vh_vmcoreinfo *note;
+	struct vh_space *s = NULL;
+	vh_gpa at = {0};
+
+	while (!s && (note = vh_vmcoreinfo_scan(m->memory, &at))) {
+		struct vh_root root;
+
+		if (vh_kernel_root_of_note(note, &root))
+			s = space_with_symbols(m, root, out);
+		vh_vmcoreinfo_free(note);
+	}
+	return s;
 }
 
 /* The address space of a vCPU in which a kernel's table of symbols is found; NULL: none. */
@@ -174,11 +194,12 @@ static struct vh_space *find_symbols(struct machine *m, struct vh_symbols **out)
 	for (size_t i = 0; !s && i < m->n_cpus; i++) {
 		const struct vh_registers *r = &m->cpus[i].x86;
 
-		s = space_with_symbols(m, r->cr3 & ~PTI_USER_HALF, r->cr4, out);
+		s = space_with_symbols(m, vh_root_of_x86(r->cr3 & ~PTI_USER_HALF, r->cr4), out);
 		if (!s && (r->cr3 & PTI_USER_HALF))
-			s = space_with_symbols(m, r->cr3, r->cr4, out);
+			s = space_with_symbols(m, vh_root_of_x86(r->cr3, r->cr4), out);
 	}
-	return s;
+	/* Registers of arm64 lead to no tables. */
+	return m->n_cpus ? s : find_by_note(m, out);
 }
 
 static int symbols(struct machine *m)
