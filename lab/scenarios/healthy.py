@@ -211,7 +211,7 @@ def kexec(crash):
         second = initramfs(MOUNTS + "echo lab: second kernel; while :; do :; done", stage.tmp / "second")
         options = "console=ttyS0 mitigations=off tsc=unstable" + (" nr_cpus=1 reset_devices" if crash else "")
         files = [("kexec", stat.S_IFREG | 0o755, 0, program.read_bytes()),
-                 ("vmlinuz", stat.S_IFREG | 0o644, 0, (kernels.linux() / "vmlinuz").read_bytes()),
+                 ("vmlinuz", stat.S_IFREG | 0o644, 0, kernels.image().read_bytes()),
                  ("initrd", stat.S_IFREG | 0o644, 0, second.read_bytes())]
         go = "echo c >/proc/sysrq-trigger" if crash else "echo failed"
         vm, log = starts(stage, f"/kexec '{options}' {'crash' if crash else ''} || echo lab: kexec failed\n{go}\n"

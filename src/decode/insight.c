@@ -219,24 +219,33 @@ char *vh_task_name(const char *comm, int64_t pid)
 char *vh_lock_name(const struct vh_inside_lock *l)
 {
 	static const char *const kinds[VH_N_BLOCKED_ON] = {
-		[VH_BLOCKED_UNKNOWN] = "a lock",
-		[VH_BLOCKED_MUTEX] = "a mutex",
-		[VH_BLOCKED_RWSEM] = "a semaphore (rwsem)",
-		[VH_BLOCKED_SPINLOCK] = "a spin lock",
-		[VH_BLOCKED_COMPLETION] = "a completion",
+		[VH_BLOCKED_UNKNOWN] = "lock",
+		[VH_BLOCKED_MUTEX] = "mutex",
+		[VH_BLOCKED_RWSEM] = "rw semaphore",
+		[VH_BLOCKED_SPINLOCK] = "spin lock",
+		[VH_BLOCKED_COMPLETION] = "completion",
 		[VH_BLOCKED_IO] = "I/O",
 		[VH_BLOCKED_RCU] = "RCU",
-		[VH_BLOCKED_FILE_SERVER] = "a file server",
-		[VH_BLOCKED_FREEZE] = "a frozen file system",
+		[VH_BLOCKED_FILE_SERVER] = "file server",
+		[VH_BLOCKED_FREEZE] = "frozen file system",
 	};
 	vh_auto_free char *symbol = vh_escaped(l->symbol);
 	const char *kind = l->kind < VH_N_BLOCKED_ON ? kinds[l->kind] : kinds[0];
+	bool is_thing = l->kind != VH_BLOCKED_IO && l->kind != VH_BLOCKED_RCU;
 
 	if (l->symbol)
-		return vh_asprintf("%s, %s", kind, symbol);
+		return vh_asprintf("%s%s %s", is_thing ? "the " : "", kind, symbol);
 	if (l->gva)
-		return vh_asprintf("%s at 0x%" PRIx64, kind, l->gva);
-	return vh_strdup(kind);
+		return vh_asprintf("%s%s at 0x%" PRIx64, is_thing ? "a " : "", kind, l->gva);
+	return vh_asprintf("%s%s", is_thing ? "a " : "", kind);
+}
+
+bool vh_inside_waits_for_root(const struct vh_inside *in)
+{
+	const struct vh_inside_task *init = vh_inside_task(in, 1);
+
+	return init && (vh_inside_is_in(&init->stack, "prepare_namespace") ||
+			       vh_inside_is_in(&init->stack, "wait_for_root"));
 }
 
 bool vh_inside_is_blocked(const struct vh_inside_task *t)

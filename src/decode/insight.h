@@ -43,7 +43,7 @@ bool vh_frame_is(const struct vh_frame *f, const char *function);
 char *vh_frame_where(const struct vh_frame *f);
 /* "cat (pid 17)", "pid 17"; escaped. */
 char *vh_task_name(const char *comm, int64_t pid);
-/* "mutex first [trouble]", "a lock at 0xffff..."; escaped. */
+/* "the mutex first [trouble]", "a lock at 0xffff..."; escaped. */
 char *vh_lock_name(const struct vh_inside_lock *l);
 
 /* State D, as the kernel's own detector of hung tasks counts it: not one that a signal ends, nor
@@ -52,6 +52,9 @@ bool vh_inside_is_blocked(const struct vh_inside_task *t);
 /* True where it is known to have run at some time in the last so many seconds. */
 bool vh_inside_ran_since(const struct vh_inside_task *t, double seconds);
 
+/* Its first process is still in the kernel, and waits there for the root device
+ * (init/do_mounts.c). */
+bool vh_inside_waits_for_root(const struct vh_inside *in);
 bool vh_inside_any_blocked(const struct vh_inside *in);
 /* Of the programs that sleep, and whose stack was read: the one that ran last (after NULL), or the
  * one that ran before `after`; NULL: no more. */

@@ -83,27 +83,54 @@ static bool writes_to_console(const struct vh_backtrace *b)
 	return false;
 }
 
+/* One instruction that fills or copies up to gigabytes is met at one place, and is work
+ * (arch/x86/lib). */
+static bool copies_memory(const struct vh_backtrace *b)
+{
+	static const char *const begins[] = {"clear_page", "clear_user", "copy_page", "copy_user",
+		"rep_movs", "rep_stos", "__memcpy", "memcpy", "__memset", "memset", "__memmove",
+		"memmove", "copy_mc", "__copy_user", "__clear_user"};
+
+	for (size_t i = 0; b->n && b->frames[0].symbol && i < VH_ARRAY_SIZE(begins); i++)
+		if (vh_prefix(b->frames[0].symbol, begins[i]))
+			return true;
+	return false;
+}
+
+/* ", which cat (pid 17) holds" */
+static char *held_text(const struct vh_inside_lock *l)
+{
+	vh_auto_free char *by = vh_task_name(l->holder_comm, l->holder_pid);
+
+	return l->holder_pid >= 0 ? vh_asprintf(", which %s holds", by) : vh_strdup("");
+}
+
 static void add_spin(
 	struct vh_facts *facts, const struct vh_inside_vcpu *v, enum vh_fact_id id, const char *how)
 {
 	const struct vh_frame *at = vh_inside_spin_frame(&v->stack);
 	vh_auto_free char *where = at ? vh_frame_where(at) : vh_strdup("its kernel");
 	vh_auto_free char *task = vh_task_name(v->comm, v->pid);
-	vh_auto_free char *lock = vh_lock_name(&v->lock);
-	vh_auto_free char *by = vh_task_name(v->lock.holder_comm, v->lock.holder_pid);
-	bool known = v->lock.symbol || v->lock.gva || v->lock.holder_pid >= 0;
+	vh_auto_free char *held = held_text(&v->lock);
 	struct vh_fact *f;
 
-	if (!vh_inside_stays(v) || !agrees(facts, v) || writes_to_console(&v->stack))
+	if (!vh_inside_stays(v) || !agrees(facts, v) || writes_to_console(&v->stack) ||
+		copies_memory(&v->stack))
 		return;
-	f = add(facts,
-		vh_fact_add(facts, id, v->index, NAN,
-			"vCPU %d %s in %s with interrupts %s%s%s%s%s%s%s, at each of %u looks",
-			v->index, how, where, v->irqs_on ? "on" : "off",
-			v->comm ? ", in task " : "", v->comm ? task : "", known ? ", for " : "",
-			known ? lock : "", v->lock.holder_pid >= 0 ? " held by " : "",
-			v->lock.holder_pid >= 0 ? by : "", v->samples));
+	f = add(facts, vh_fact_add(facts, id, v->index, NAN,
+			       "vCPU %d %s in %s with interrupts %s%s%s%s, at each of %u looks",
+			       v->index, how, where, v->irqs_on ? "on" : "off",
+			       v->comm ? ", in task " : "", v->comm ? task : "", held, v->samples));
 	prove_by_stack(f, &v->stack, at);
+}
+
+static void add_lock_spin(struct vh_facts *facts, const struct vh_inside_vcpu *v)
+{
+	bool known = v->lock.symbol || v->lock.gva;
+	vh_auto_free char *lock = known ? vh_lock_name(&v->lock) : vh_strdup("a lock");
+	vh_auto_free char *how = vh_asprintf("spins for %s", lock);
+
+	add_spin(facts, v, VH_FACT_INSIDE_LOCK_SPIN, how);
 }
 
 static void add_panic(struct vh_facts *facts, const struct vh_inside_vcpu *v)
@@ -149,7 +176,7 @@ static void add_vcpu(struct vh_facts *facts, const struct vh_inside_vcpu *v)
 		add_panic(facts, v);
 		break;
 	case VH_DOING_LOCK:
-		add_spin(facts, v, VH_FACT_INSIDE_LOCK_SPIN, "spins for a lock");
+		add_lock_spin(facts, v);
 		break;
 	case VH_DOING_IPI:
 		add_spin(facts, v, VH_FACT_INSIDE_IPI_WAIT, "waits for other CPUs to answer");
@@ -211,6 +238,35 @@ static void add_cycle(struct vh_facts *facts)
 	}
 }
 
+/* "in vfs_read, for storage"; "for the mutex x, which cat (pid 17) holds"; "" unknown. */
+static char *wait_text(const struct vh_inside_task *t)
+{
+	const struct vh_frame *at = vh_inside_wait_frame(&t->stack);
+	vh_auto_free char *where = at ? vh_frame_where(at) : NULL;
+	vh_auto_free char *lock = vh_lock_name(&t->lock);
+	vh_auto_free char *held = held_text(&t->lock);
+	enum vh_guest_wait wait = vh_inside_wait(t);
+	bool named = wait == VH_GUEST_WAIT_LOCK && (t->lock.symbol || t->lock.gva);
+	bool known = named || wait != VH_GUEST_WAIT_UNKNOWN;
+
+	return vh_asprintf("%s%s%s%s%s%s", where ? "in " : "", where ? where : "",
+		where && known ? ", " : "", known ? "for " : "",
+		named   ? lock
+		: known ? vh_guest_wait_name(wait)
+			: "",
+		held);
+}
+
+/* What the holder of the lock waits for itself: that is where to look. */
+static char *holder_text(const struct vh_inside *in, const struct vh_inside_task *t)
+{
+	const struct vh_inside_task *holder =
+		t->lock.holder_pid >= 0 ? vh_inside_task(in, t->lock.holder_pid) : NULL;
+	vh_auto_free char *wait = holder && holder->state == 'D' ? wait_text(holder) : NULL;
+
+	return wait && *wait ? vh_asprintf(" and itself waits: %s", wait) : vh_strdup("");
+}
+
 static void add_blocked(struct vh_facts *facts, const struct vh_inside_task *t, bool told)
 {
 	static const enum vh_fact_id on[VH_N_GUEST_WAIT] = {
@@ -222,21 +278,18 @@ static void add_blocked(struct vh_facts *facts, const struct vh_inside_task *t, 
 	};
 	enum vh_guest_wait wait = vh_inside_wait(t);
 	enum vh_fact_id id = on[wait] ? on[wait] : VH_FACT_INSIDE_BLOCKED;
-	const struct vh_frame *at = vh_inside_wait_frame(&t->stack);
 	vh_auto_free char *name = vh_task_name(t->comm, t->pid);
-	vh_auto_free char *where = at ? vh_frame_where(at) : NULL;
-	vh_auto_free char *by = vh_task_name(t->lock.holder_comm, t->lock.holder_pid);
+	vh_auto_free char *waits = wait_text(t);
+	vh_auto_free char *holder = holder_text(facts->model->inside, t);
 	struct vh_fact *f;
 
 	if (vh_fact_count(facts, id) >= MAX_BLOCKED)
 		return;
 	f = add(facts, vh_fact_add(facts, id, -1, waited_s(t),
-			       "task %s has waited for %s%s%s%s%s for %.0f s, not to be killed%s",
-			       name, vh_guest_wait_name(wait), where ? " in " : "",
-			       where ? where : "", t->lock.holder_pid >= 0 ? ", held by " : "",
-			       t->lock.holder_pid >= 0 ? by : "", waited_s(t),
-			       told ? ", and its kernel says that this is too long" : ""));
-	prove_by_stack(f, &t->stack, at);
+			       "task %s has waited in state D for %.0f s%s%s%s%s", name,
+			       waited_s(t), *waits ? ": " : "", waits, holder,
+			       told ? "; its kernel says that this is too long" : ""));
+	prove_by_stack(f, &t->stack, vh_inside_wait_frame(&t->stack));
 }
 
 /* The kernel's own report of this task, "name:pid", is of the wait that it is still in. */
@@ -282,9 +335,7 @@ static void add_init(struct vh_facts *facts)
 	const struct vh_inside_task *init = vh_inside_task(in, 1);
 	struct vh_fact *f;
 
-	/* init/do_mounts.c waits for its root device before it becomes a program. */
-	if (init && (vh_inside_is_in(&init->stack, "prepare_namespace") ||
-			    vh_inside_is_in(&init->stack, "wait_for_root"))) {
+	if (vh_inside_waits_for_root(in)) {
 		f = add(facts, vh_fact_add(facts, VH_FACT_INSIDE_WAITS_FOR_ROOT, -1, NAN,
 				       "its first process is still in the kernel, and waits there "
 				       "for the root device"));

@@ -2,9 +2,12 @@
 /* The first line: what the guest is, and its state in one sentence. */
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "decode/insight.h"
 #include "report/inside.h"
+
+#define MOMENT_NS VH_NS_PER_S
 
 /* A clause behind the others. */
 static void clause(struct vh_buf *out, const char *fmt, ...) VH_PRINTF(2, 3);
@@ -86,8 +89,10 @@ static void tell_blocked(const struct vh_inside *in, struct vh_buf *out)
 	const struct vh_inside_task *longest = NULL;
 	size_t n = 0;
 
+	/* For a moment many do so in health: who waits for its disk, or sleeps in a driver. */
 	for (size_t i = 0; i < in->n_tasks; i++)
-		if (in->tasks[i].state == 'D') {
+		if (in->tasks[i].state == 'D' &&
+			(in->tasks[i].waited_ns < 0 || in->tasks[i].waited_ns >= MOMENT_NS)) {
 			n++;
 			if (!longest || in->tasks[i].waited_ns > longest->waited_ns)
 				longest = &in->tasks[i];
@@ -144,7 +149,9 @@ static char *state_of_linux(const struct vh_inside *in)
 			cycle.n == 1 ? "a task waits for a lock that it holds itself"
 				     : "%zu tasks wait for each other's locks (deadlock)",
 			cycle.n);
-	if (!panic)
+	if (!panic && vh_inside_waits_for_root(in))
+		clause(&out, "its first process waits for the root device");
+	else if (!panic)
 		tell_blocked(in, &out);
 	if (in->n_vcpus && count(in, VH_DOING_IDLE) == in->n_vcpus && !vh_inside_any_blocked(in))
 		tell_last(in, &out);
@@ -167,7 +174,7 @@ char *vh_inside_headline(const struct vh_inside *in)
 		vh_buf_printf(&out, "Linux%s%s", in->kernel.release ? " " : "", release);
 		if (in->outcome == VH_INSIDE_EARLY_LINUX)
 			vh_buf_puts(&out, ", early in its boot");
-		if (in->kernel.uptime_ns >= 0)
+		if (in->kernel.uptime_ns > 0)
 			vh_buf_printf(&out, ", up %s", vh_duration_text(in->kernel.uptime_ns).s);
 		vh_buf_printf(&out, ": %s", state);
 		break;

@@ -44,6 +44,28 @@ static void heading(const struct writer *w, const char *fmt, ...)
 	vh_buf_putc(w->out, '\n');
 }
 
+/* What matters of it in words: what the kernel met, and which code is not its maker's
+ * (Documentation/admin-guide/tainted-kernels.rst). */
+static void add_taint_words(struct vh_buf *out, uint64_t taint)
+{
+	static const struct {
+		unsigned bit;
+		const char *words;
+	} rows[] = {{4, "a machine check"}, {5, "a bad page"}, {7, "an oops"}, {9, "a warning"},
+		{14, "a soft lockup"}, {0, "a proprietary module"}, {1, "a forced module"},
+		{12, "a module from elsewhere"}, {13, "an unsigned module"}, {15, "a live patch"}};
+	bool any = false;
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		if (!(taint >> rows[i].bit & 1))
+			continue;
+		vh_buf_printf(out, "%s%s", any ? ", " : " (", rows[i].words);
+		any = true;
+	}
+	if (any)
+		vh_buf_putc(out, ')');
+}
+
 static void put_identity(const struct writer *w)
 {
 	const struct vh_inside_kernel *k = &w->in->kernel;
@@ -60,6 +82,8 @@ static void put_identity(const struct writer *w)
 			!k->taint       ? ""
 			: k->taint_text ? taint
 					: "?");
+	if (k->has_taint)
+		add_taint_words(&line, k->taint);
 	if (k->system_state && !vh_streq(k->system_state, "running"))
 		vh_buf_printf(&line, "%sstate \"%s\"", line.len ? ", " : "", state);
 	if (w->in->method == VH_INSIDE_BY_SCAN && k->release)
@@ -67,7 +91,7 @@ static void put_identity(const struct writer *w)
 			line.len ? ", " : "");
 	if (line.len)
 		vh_wrap(w->out, (struct vh_str){line.data, line.len}, w->width, "  ", "  ");
-	if (!k->command_line)
+	if (!k->command_line || !strlen(command))
 		return;
 	if (!w->show->verbose && strlen(command) > IDENTITY_LINE) {
 		size_t n = IDENTITY_LINE;
@@ -77,7 +101,9 @@ static void put_identity(const struct writer *w)
 			n--;
 		memcpy(command + n, "...", 4);
 	}
-	vh_buf_printf(w->out, "  command line: %s\n", command);
+	struct vh_str shown = vh_str_trim(vh_str(command));
+
+	vh_buf_printf(w->out, "  command line: %.*s\n", (int)shown.n, shown.s);
 }
 
 /* "spin+0x2c/0x70 [trouble]", as the kernel writes it. */
@@ -119,29 +145,56 @@ static void put_log_line(const struct writer *w, const struct vh_inside_record *
 	vh_inside_record_text(r, w->show->colour, w->show->verbose, w->out);
 }
 
-/* The line of the log that tells of the panic, and what it stands in. */
-static void put_panic(const struct writer *w)
+/* The records newest[k] of which there are any, oldest first. */
+static void put_newest(
+	const struct writer *w, const size_t *newest, const size_t *times, size_t n_kinds)
+{
+	bool any = false;
+
+	for (size_t from = 0, next = 0; next != SIZE_MAX; from = next + 1) {
+		size_t kind = 0;
+
+		next = SIZE_MAX;
+		for (size_t k = 0; k < n_kinds; k++)
+			if (times[k] && newest[k] >= from && newest[k] < next) {
+				next = newest[k];
+				kind = k;
+			}
+		if (next == SIZE_MAX)
+			break;
+		if (!any)
+			heading(w, "What its log tells of trouble: the newest of each kind");
+		any = true;
+		if (times[kind] > 1)
+			vh_buf_printf(w->out, "  (%zu times) ", times[kind]);
+		else
+			vh_buf_puts(w->out, "  ");
+		put_log_line(w, &w->in->dmesg[next]);
+	}
+}
+
+/* What its log tells of trouble: the newest line of each kind, in the order of the log. */
+static void put_troubles(const struct writer *w)
 {
 	static const char *const marks[] = {"Kernel panic - not syncing",
 		"Oops: ", "BUG: unable to handle", "BUG: kernel NULL pointer", "kernel BUG at ",
-		"general protection fault"};
+		"general protection fault", "BUG: soft lockup", "detected hard LOCKUP",
+		"INFO: rcu_", "blocked for more than ", "Out of memory: Kill", "I/O error, dev ",
+		"Remounting filesystem read-only"};
 	const struct vh_inside *in = w->in;
-	size_t told = 0;
+	size_t newest[VH_ARRAY_SIZE(marks)], times[VH_ARRAY_SIZE(marks)] = {0};
+	for (size_t i = 0; i < in->n_dmesg; i++)
+		for (size_t k = 0; in->dmesg[i].facility == 0 && k < VH_ARRAY_SIZE(marks); k++) {
+			struct vh_str text = {in->dmesg[i].text, in->dmesg[i].n};
 
-	for (size_t i = 0; i < in->n_dmesg && told < 4; i++) {
-		struct vh_str text = {in->dmesg[i].text, in->dmesg[i].n};
-		bool tells = false;
-
-		for (size_t k = 0; k < VH_ARRAY_SIZE(marks) && !tells; k++)
-			tells = in->dmesg[i].facility == 0 && vh_str_find(text, marks[k]) >= 0 &&
-				vh_str_find(text, "end Kernel panic") < 0;
-		if (!tells)
-			continue;
-		if (!told++)
-			heading(w, "What its log says of faults");
-		vh_buf_puts(w->out, "  ");
-		put_log_line(w, &in->dmesg[i]);
-	}
+			if (vh_str_find(text, marks[k]) < 0 ||
+				vh_str_find(text, "end Kernel panic") >= 0)
+				continue;
+			newest[k] = i;
+			times[k]++;
+			break;
+		}
+	put_newest(w, newest, times, VH_ARRAY_SIZE(marks));
 }
 
 static const char *doing_text(const struct vh_inside_vcpu *v)
@@ -193,7 +246,9 @@ static void put_vcpu(const struct writer *w, const struct vh_inside_vcpu *v)
 			v->lock.holder_pid >= 0 ? ", which " : "",
 			v->lock.holder_pid >= 0 ? by : "", v->lock.holder_pid >= 0 ? " holds" : "");
 	}
-	put_stack(w, &v->stack, "      ");
+	/* Of a program no more is known than where it is, which was said. */
+	if (v->stack.n != 1 || v->stack.frames[0].kind != VH_FRAME_USER)
+		put_stack(w, &v->stack, "      ");
 }
 
 /* "0, 2-7" */
@@ -365,6 +420,9 @@ static void put_recent(const struct writer *w)
 	const struct vh_inside *in = w->in;
 	const struct vh_inside_task *t = NULL;
 
+	for (size_t i = 0; i < in->n_vcpus; i++)
+		if (vh_inside_doing(&in->vcpus[i]) != VH_DOING_IDLE)
+			return;
 	if (vh_inside_any_blocked(in) || w->show->tasks)
 		return;
 	for (size_t i = 0; i < MAX_RECENT && (t = vh_inside_ran_last(in, t)); i++) {
@@ -476,7 +534,7 @@ void vh_inside_text(
 	put(&w, BOLD, name);
 	vh_buf_printf(out, ": %s\n", line);
 	put_identity(&w);
-	put_panic(&w);
+	put_troubles(&w);
 	put_vcpus(&w);
 	put_queues(&w);
 	put_waiting(&w);

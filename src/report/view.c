@@ -127,6 +127,15 @@ static void put_vcpus(struct vh_buf *out, const struct vh_fact *const *facts, si
 	}
 }
 
+/* Two facts may be one and the same line of a log: once is enough. */
+static bool is_item(const struct vh_view_section *s, const char *text)
+{
+	for (size_t i = 0; i < s->n_items; i++)
+		if (vh_streq(s->items[i].text, text))
+			return true;
+	return false;
+}
+
 /* Facts as items; many of one kind become the first of them and "the same of vCPUs 2-63". */
 static void add_facts(struct vh_view_section *s, const struct vh_case *c,
 	const struct vh_fact *const *facts, size_t n)
@@ -149,6 +158,8 @@ static void add_facts(struct vh_view_section *s, const struct vh_case *c,
 			vh_buf_puts(&text, "; the same goes for vCPUs ");
 			put_vcpus(&text, facts, n, f->id, f->vcpu);
 		}
+		if (is_item(s, vh_buf_str(&text)))
+			continue;
 		struct vh_view_item *item = &VH_PUSH(s->items, s->n_items);
 
 		item->text = vh_buf_steal(&text);
@@ -223,10 +234,11 @@ static void add_other(
 {
 	const struct vh_fact *against = cause->n_against ? cause->against[0] : NULL;
 	const char *limit = cause->n_limits ? cause->limits[0] : NULL;
+	bool tells = cause->n_for && !strstr(cause->title, cause->for_[0]->text);
 
 	vh_view_line(s, "%s (%s, %s)%s%s%s%s%s%s", cause->title, cause->rule->id,
-		vh_confidence_name(cause->confidence), cause->n_for ? ": " : "",
-		cause->n_for ? cause->for_[0]->text : "", against ? "; against it: " : "",
+		vh_confidence_name(cause->confidence), tells ? ": " : "",
+		tells ? cause->for_[0]->text : "", against ? "; against it: " : "",
 		against ? against->text : "", limit ? "; no surer: " : "", limit ? limit : "");
 	if (cause->n_for)
 		s->items[s->n_items - 1].sources = vh_view_sources(r->c, cause->for_[0]);

@@ -196,6 +196,16 @@ const struct vh_fact *vh_young_firmware(const struct vh_facts *facts)
 		       : NULL;
 }
 
+/* A CPU that comes up has its timer's ticks once others count them. */
+static bool stands_without_ticks(const struct vh_facts *facts)
+{
+	for (size_t i = 0; i < facts->n; i++)
+		if (facts->list[i]->id == VH_FACT_INSIDE_CLOCK_LAG &&
+			vh_fact_of(facts, VH_FACT_VCPU_RIP_FIXED, facts->list[i]->vcpu))
+			return true;
+	return false;
+}
+
 void vh_doubt_spin_while_booting(
 	struct vh_judgement *j, const struct vh_facts *facts, bool dead_loop)
 {
@@ -203,7 +213,7 @@ void vh_doubt_spin_while_booting(
 	const struct vh_fact *young = just_started(facts);
 
 	if ((!kernel && !young) || dead_loop || vh_fact(facts, VH_FACT_TEXT_LOCKUP) ||
-		vh_fact(facts, VH_FACT_TEXT_PANIC))
+		vh_fact(facts, VH_FACT_TEXT_PANIC) || stands_without_ticks(facts))
 		return;
 	vh_against(j, VH_STRONG, kernel ? kernel : young);
 	vh_at_most(j, VH_POSSIBLE,

@@ -7,13 +7,16 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;
+	const struct vh_fact *spin = vh_backtrace_of_spin(f, text->vcpu);
+
 	vh_for(j, VH_STRONG, text);
 	vh_weigh_lockup(f, j, text);
 	/* Its kernel says so, and its backtrace and its registers do. */
-	vh_for(j, VH_PROOF, vh_backtrace_of_spin(f, text->vcpu));
+	vh_for(j, VH_PROOF, spin);
 	vh_for(j, VH_STRONG, vh_fact(f, VH_FACT_INSIDE_ON_RCU));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
-	vh_title(j, "a CPU of the guest holds up its kernel (RCU stall): %s", text->text);
+	vh_title(j, "a CPU of the guest holds up its kernel (RCU stall): %s",
+		spin ? spin->text : text->text);
 	vh_next_of_lockup(j, f);
 }
 

@@ -9,14 +9,16 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 	if (!vh_guest_is_visible(f) || !text)
 		return;
 	bool stays = vh_weigh_lockup(f, j, text);
+	const struct vh_fact *spin = vh_backtrace_of_spin(f, text->vcpu);
 
 	vh_for(j, stays && lasts ? VH_PROOF : VH_STRONG, text);
 	vh_for(j, VH_STRONG, lasts);
 	/* Its kernel says so, and its backtrace and its registers do. */
-	vh_for(j, VH_PROOF, vh_backtrace_of_spin(f, text->vcpu));
+	vh_for(j, VH_PROOF, spin);
 	vh_for(j, VH_WEAK, vh_fact(f, VH_FACT_TEXT_RCU_STALL));
 	vh_against(j, VH_STRONG, vh_fact(f, VH_FACT_VCPU_STARVED));
-	vh_title(j, "a CPU of the guest is stuck in its kernel (soft lockup): %s", text->text);
+	vh_title(j, "a CPU of the guest is stuck in its kernel (soft lockup): %s",
+		spin ? spin->text : text->text);
 	vh_next_of_lockup(j, f);
 }
 

@@ -71,10 +71,15 @@ void vh_next_of_lockup(struct vh_judgement *j, const struct vh_facts *f)
 		"look again, and longer: it must still be there; the report shows the code, and "
 		"the "
 		"whole of what the guest wrote");
-	vh_next_monitor(j, f, "inject-nmi", "inject-nmi",
-		"make the guest's kernel print the stack of that CPU on its console: Linux does so "
-		"at "
-		"an NMI (and panics where it is set to)");
+	if (vh_fact(f, VH_FACT_INSIDE_LINUX))
+		vh_next(j, "vmhang inside {name}",
+			"see the backtraces of all vCPUs, and which tasks wait behind this one");
+	else
+		vh_next_monitor(j, f, "inject-nmi", "inject-nmi",
+			"make the guest's kernel print the stack of that CPU on its console: Linux "
+			"does so "
+			"at "
+			"an NMI (and panics where it is set to)");
 	vh_next_keep_and_reset(j, f);
 }
 
@@ -93,7 +98,10 @@ void vh_weigh_waiting(const struct vh_facts *f, struct vh_judgement *j)
 
 void vh_next_of_hung_task(struct vh_judgement *j, const struct vh_facts *f)
 {
-	if (f->model->vm->libvirt.managed)
+	if (vh_fact(f, VH_FACT_INSIDE_LINUX))
+		vh_next(j, "vmhang inside {name}",
+			"see the stacks of all tasks that wait, what for, and who holds it");
+	else if (f->model->vm->libvirt.managed)
 		vh_next(j, "virsh send-key {name} KEY_LEFTALT KEY_SYSRQ KEY_W",
 			"let the guest print the stacks of all tasks that wait (where kernel.sysrq "
 			"lets it)");

@@ -268,7 +268,7 @@ static void a_deadlock(void **state VH_UNUSED)
 	assert_string_equal(j.v->cause->rule->id, "guest-deadlock");
 	assert_int_equal(j.v->cause->confidence, VH_CERTAIN);
 	assert_non_null(strstr(j.v->headline,
-		"trouble-a (pid 90) waits for a mutex, second [trouble], which trouble-b (pid 91) "
+		"trouble-a (pid 90) waits for the mutex second [trouble], which trouble-b (pid 91) "
 		"holds"));
 	assert_true(has_line(
 		&j, VH_FACT_INSIDE_DEADLOCK, "trouble-a: first_then_second+0x2c/0x70 [trouble]"));
@@ -318,6 +318,63 @@ static void a_victim_of_a_stall(void **state VH_UNUSED)
 	vcpu(in, 0, true, false, IDLE)->halted = true;
 	task(in, 28, "umount", 'D', 150, "__schedule schedule __wait_rcu_gp synchronize_rcu");
 	EXPECT(with(guest(IDLES, IDLES), in), "guest-hung-task", BLOCKED, YES, VH_CERTAIN);
+}
+
+/* Who waits for whom is told, and what the last of them waits for: that is where to look. */
+static void a_task_that_waits_for_one_that_waits(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(1000);
+	struct vh_inside_task *t;
+	struct judged j;
+
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	t = task(in, 90, "ip", 'D', 300, MUTEX "rtnetlink_rcv_msg");
+	t->lock = (struct vh_inside_lock){
+		VH_BLOCKED_MUTEX, 0x1000, vh_strdup("rtnl_mutex"), 91, vh_strdup("modprobe")};
+	task(in, 91, "modprobe", 'D', 200, "__schedule schedule wait_for_completion probe [nic]");
+	j = judge(with(guest(IDLES, IDLES), in));
+	assert_string_equal(j.v->cause->rule->id, "guest-hung-task");
+	assert_string_equal(j.v->headline,
+		"a task in the guest hangs: task ip (pid 90) has waited in state D for 300 s: in "
+		"rtnetlink_rcv_msg, for the mutex rtnl_mutex, which modprobe (pid 91) holds and "
+		"itself waits: in probe [nic], for an event that does not come");
+	drop(&j);
+}
+
+/* One instruction fills a megabyte: its vCPU is met there whenever it is looked at, and works. */
+static void a_vcpu_that_fills_memory(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(1000);
+	struct judged j;
+
+	says(in, 970, "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [insmod:90]");
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	vcpu(in, 90, true, true, "clear_user_rep_good read_zero vfs_read ksys_read");
+	j = judge(with(guest(IDLES, SPINS), in));
+	assert_null(vh_fact(j.facts, VH_FACT_INSIDE_SPIN_IRQS_ON));
+	assert_true(!j.v->cause || j.v->cause->confidence < VH_CERTAIN);
+	drop(&j);
+}
+
+/* A guest that was started a moment ago spins for a while as it comes up, but not without ticks. */
+static void a_young_guest_without_ticks(void **state VH_UNUSED)
+{
+	for (int ticks = 0; ticks < 2; ticks++) {
+		struct vh_inside *in = linux_up(15);
+		struct vh_case *c = guest(IDLES, SPINS_IRQS_OFF);
+		struct judged j;
+
+		case_text(c, VH_ONCE, "host.uptime", "", "65.25 400.00\n");
+
+		vcpu(in, 0, true, false, IDLE)->halted = true;
+		vcpu(in, 90, false, true, "spin [trouble] __hrtimer_run_queues")->clock_lag_ns =
+			ticks ? 0 : 11 * SECOND;
+		j = judge(with(c, in));
+		assert_non_null(vh_fact(j.facts, VH_FACT_VM_YOUNG));
+		assert_int_equal(j.v->hung, ticks ? VH_HUNG_UNKNOWN : VH_HUNG_YES);
+		drop(&j);
+	}
 }
 
 /* The log says so still; the task list knows better. */
@@ -496,6 +553,9 @@ int main(void)
 		cmocka_unit_test(a_deadlock),
 		cmocka_unit_test(a_task_that_waits),
 		cmocka_unit_test(a_victim_of_a_stall),
+		cmocka_unit_test(a_task_that_waits_for_one_that_waits),
+		cmocka_unit_test(a_vcpu_that_fills_memory),
+		cmocka_unit_test(a_young_guest_without_ticks),
 		cmocka_unit_test(a_task_that_came_back),
 		cmocka_unit_test(a_report_of_an_earlier_wait),
 		cmocka_unit_test(who_is_frozen_does_not_hang),

@@ -112,12 +112,68 @@ static void a_hung_guest(void **state VH_UNUSED)
 		  "      kthread+0xd7/0x100\n      --- user space, at 0x401000 ---\n");
 	HAS(text, "  vCPUs 0, 2-3: idle\n");
 	HAS(text, "  vCPU 1: 4 tasks to run; its clock is 8.0 s behind the newest");
-	HAS(text, "dd (pid 42): for 1 min 30 s, for a mutex, first [trouble], which cat (pid 17)");
+	HAS(text, "dd (pid 42): for 1 min 30 s, for the mutex first [trouble], which cat (pid 17)");
 	HAS(text, "Kernel log: the last 2 of 30 records");
 	HAS(text, "[   28.000000] line 28\n[   28.000000] more \\x1b[2J of it\n");
 	HAS(text, "[   29.000000] more \\x1b[2J of it (unfinished)\n");
 	/* An idle CPU's clock is no sign of anything. */
 	assert_null(strstr(text, "vCPU 0: 0 tasks"));
+	vh_inside_free(in);
+}
+
+static void log_line(struct vh_inside *in, uint64_t at_s, const char *text)
+{
+	struct vh_inside_record *r = &VH_PUSH(in->dmesg, in->n_dmesg);
+
+	*r = (struct vh_inside_record){.seq = in->n_dmesg - 1,
+		.ts_ns = at_s * (uint64_t)SECOND,
+		.complete = true,
+		.text = vh_strdup(text),
+		.n = strlen(text)};
+}
+
+/* The lines that matter, and not the registers that the kernel prints behind them. */
+static void what_its_log_tells_of_trouble(void **state VH_UNUSED)
+{
+	struct vh_inside *in = hung();
+
+	in->kernel.has_taint = true;
+	in->kernel.taint = 1 << 14 | 1 << 12;
+	in->kernel.taint_text = vh_strdup("O L");
+	vh_replace(&in->kernel.command_line, " quiet ");
+	log_line(in, 40, "INFO: task dd:42 blocked for more than 120 seconds.");
+	log_line(in, 50, "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [insmod:90]");
+	log_line(in, 74, "watchdog: BUG: soft lockup - CPU#1 stuck for 45s! [insmod:90]");
+	log_line(in, 74, "RIP: 0010:spin+0x1d/0x60 [trouble]");
+	vh_auto_free char *text = text_of(in, &(struct vh_inside_show){.name = "x", .dmesg = 1});
+
+	HAS(text, "the newest of each kind\n"
+		  "  [   40.000000] INFO: task dd:42 blocked for more than 120 seconds.\n"
+		  "  (2 times) [   74.000000] watchdog: BUG: soft lockup - CPU#1 stuck for 45s!");
+	assert_null(strstr(text, "stuck for 22s"));
+	HAS(text, "tainted O L (a soft lockup, a module from elsewhere)\n");
+	HAS(text, "  command line: quiet\n");
+	vh_inside_free(in);
+}
+
+/* A disk that is waited for at this moment is no news; what stands since the start is. */
+static void a_moment_in_state_d_is_no_headline(void **state VH_UNUSED)
+{
+	struct vh_inside *in = hung();
+	struct vh_frame *f = &VH_PUSH(in->tasks[0].stack.frames, in->tasks[0].stack.n);
+
+	in->tasks[0].waited_ns = SECOND / 100;
+	vh_auto_free char *line = vh_inside_headline(in);
+
+	assert_null(strstr(line, "dd (pid 42)"));
+	in->tasks[0].pid = 1;
+	*f = (struct vh_frame){.kind = VH_FRAME_CALL,
+		.ip = 0xffffffff81000100,
+		.symbol = vh_strdup("prepare_namespace"),
+		.size = 0x100};
+	free(line);
+	line = vh_inside_headline(in);
+	HAS(line, "its first process waits for the root device");
 	vh_inside_free(in);
 }
 
@@ -169,6 +225,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hung_guest),
+		cmocka_unit_test(what_its_log_tells_of_trouble),
+		cmocka_unit_test(a_moment_in_state_d_is_no_headline),
 		cmocka_unit_test(as_told),
 		cmocka_unit_test(no_linux),
 		cmocka_unit_test(json_is_escaped),

@@ -245,6 +245,26 @@ static void many_facts_alike_are_one_line(void **state VH_UNUSED)
 	vh_report_free(r);
 }
 
+/* Two facts that say the same, of one line of a log. */
+static void what_was_said_is_not_said_again(void **state VH_UNUSED)
+{
+	struct vh_report *r = hand_report("x");
+	struct vh_cause *cause = hand_cause(&hand_rule, "it waits: a task waits", VH_CERTAIN);
+
+	VH_PUSH(cause->for_, cause->n_for) =
+		hand_fact(r, VH_FACT_TEXT_HUNG_TASK, -1, "a task waits", NULL);
+	VH_PUSH(cause->for_, cause->n_for) =
+		hand_fact(r, VH_FACT_HUNG_ON_LOCK, -1, "a task waits", NULL);
+	VH_PUSH(r->verdict->causes, r->verdict->n_causes) = cause;
+	r->verdict->cause = cause;
+	vh_auto_free char *text = text_of(r, (struct vh_text_options){0});
+	const char *first = strstr(text, "  - a task waits\n");
+
+	assert_non_null(first);
+	assert_null(strstr(first + 1, "  - a task waits\n"));
+	vh_report_free(r);
+}
+
 static void long_lists_are_cut_unless_verbose(void **state VH_UNUSED)
 {
 	struct vh_report *r = hand_report("web-07");
@@ -363,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_hostile_log_and_screen_stay_text),
 		cmocka_unit_test(only_the_last_lines_of_a_log),
 		cmocka_unit_test(many_facts_alike_are_one_line),
+		cmocka_unit_test(what_was_said_is_not_said_again),
 		cmocka_unit_test(long_lists_are_cut_unless_verbose),
 		cmocka_unit_test(colour_only_when_asked),
 		cmocka_unit_test(registers_are_decoded_beside_the_raw_value),
