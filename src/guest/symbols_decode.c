@@ -12,19 +12,19 @@
 
 /* From 6.1 on a length above 127 takes two bytes, seven bits each, the low ones first; before, none
  * was that long. */
-static bool name_length(const struct vh_kallsyms *k, size_t *at, size_t *n)
+static bool name_length(const struct vh_kallsyms *k, size_t end, size_t *at, size_t *n)
 {
 	const uint8_t *data = k->copy.data;
 
-	if (*at >= k->markers)
+	if (*at >= end)
 		return false;
 	*n = data[(*at)++];
 	if (*n & 0x80) {
-		if (*at >= k->markers)
+		if (*at >= end)
 			return false;
 		*n = (*n & 0x7f) | (size_t)data[(*at)++] << 7;
 	}
-	return *n > 0 && *n <= k->markers - *at;
+	return *n > 0 && *n <= end - *at;
 }
 
 /* Bytes of the name, 0 where it is too long. Behind the tokens lies their index, so that AT_ONCE
@@ -52,14 +52,19 @@ static size_t expand(
 bool vh_kallsyms_block(const struct vh_kallsyms *k, size_t block, struct vh_symbols *y)
 {
 	size_t first = block * BLOCK, count = VH_MIN(k->n - first, (size_t)BLOCK);
-	uint64_t begin = vh_kallsyms_marker(k, block);
-	size_t at, n;
+	uint64_t begin = vh_kallsyms_marker(k, block), all = k->markers - k->names;
+	bool is_last = block + 1 == k->n_markers;
+	uint64_t next = is_last ? all : vh_kallsyms_marker(k, block + 1);
+	size_t at, end, n;
 
-	if (begin >= k->markers - k->names)
+	/* No name goes on into the next block: else lengths that lie would have the same bytes
+	 * decoded for each of thousands of blocks. */
+	if (begin >= next || next > all)
 		return false;
 	at = k->names + (size_t)begin;
+	end = k->names + (size_t)next;
 	for (size_t i = 0; i < count; i++, at += n) {
-		if (!name_length(k, &at, &n))
+		if (!name_length(k, end, &at, &n))
 			return false;
 		if (!y)
 			continue;
@@ -70,7 +75,7 @@ bool vh_kallsyms_block(const struct vh_kallsyms *k, size_t block, struct vh_symb
 		if (bytes > 1)
 			vh_symbols_take_name(y, first + i, bytes);
 	}
-	return block + 1 == k->n_markers || at - k->names == vh_kallsyms_marker(k, block + 1);
+	return is_last || at == end;
 }
 
 /* --- Addresses -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "guest/symbols_table.h"
 #include "tests/unit/guest/kallsyms.h"
 #include "tests/unit/test.h"
 
@@ -275,12 +276,44 @@ static void test_lookup(void **state)
 	vh_symbols_free(y);
 }
 
+/* A length that leads into the next block: what lies there is not taken for names of this one. */
+static void test_overlong_name(void **state)
+{
+	uint8_t data[1024 + 512] = {0};
+	struct vh_kallsyms k = {.copy = {data, sizeof(data), TABLES},
+		.markers = 1024,
+		.tokens = 1024 + 16,
+		.marker_bytes = 4,
+		.n_markers = 2,
+		.n = 300};
+	uint32_t second = 512;
+	struct vh_symbols *y = vh_symbols_room(k.n);
+
+	(void)state;
+	memcpy(data + k.markers + 4, &second, sizeof(second));
+	memcpy(data + k.tokens, "ab", 3);
+	k.token[1] = (struct vh_kallsyms_token){0, 2};
+	/* 200 codes, 500 codes that reach over the end, and three. */
+	memset(data, 1, 1024);
+	data[0] = 0x80 | (200 & 0x7f);
+	data[1] = 200 >> 7;
+	data[202] = 0x80 | (500 & 0x7f);
+	data[203] = 500 >> 7;
+	data[704] = 3;
+	assert_false(vh_kallsyms_block(&k, 0, y));
+	assert_int_not_equal(y->name[0], 0);
+	assert_int_equal(y->name[1], 0);
+	assert_int_equal(y->name[2], 0);
+	vh_symbols_free(y);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_layouts),
 		cmocka_unit_test(test_writable),
 		cmocka_unit_test(test_broken_length),
+		cmocka_unit_test(test_overlong_name),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_absent_page),
 		cmocka_unit_test(test_budget),
