@@ -136,7 +136,8 @@ static void read_stack(
 		struct vh_task_stack s = {row, row->sp, bytes, n, &task->stack};
 
 		vh_unwind(k, &from, &task->stack);
-		if (!vh_space_read(k->space, row->sp, bytes, n))
+		/* What is runnable waits for a CPU alone, wherever it slept before. */
+		if (task->state != 'R' && !vh_space_read(k->space, row->sp, bytes, n))
 			vh_task_wait(t, &s, &task->lock);
 	}
 	vh_space_freeze(k->space, 0, 0);

@@ -11,6 +11,7 @@
 #define MAX_WAITERS 256u /* of one lock */
 #define AROUND      512  /* bytes beside a waiter in which a pointer to its lock is looked for */
 #define LOW_BITS    UINT64_C(7)
+#define PICKUP      UINT64_C(4) /* of a mutex: handed over (MUTEX_FLAG_PICKUP, 4.10 on) */
 
 static uint64_t word(const struct vh_task_stack *s, size_t at)
 {
@@ -127,16 +128,18 @@ static struct form rwsem_form(const struct vh_layout *l, bool older)
 	};
 }
 
-/* The task that has the lock. A mutex keeps flags in the low bits. Of a rwsem they say that readers
- * had it last, which is no news of who has it now: only a plain pointer is a writer, which clears
- * it before it lets go. */
-static const struct vh_task_row *owner_of(
-	struct vh_task_table *t, const struct form *f, uint64_t lock)
+/* The task that keeps a waiter from the lock. A mutex has flags in the low bits; one that was
+ * handed over to the waiter itself, which has only to wake up, is no longer another's. Of a rwsem
+ * they say that readers had it last, which is no news of who has it now: only a plain pointer is a
+ * writer, which clears it before it lets go. */
+static const struct vh_task_row *owner_of(struct vh_task_table *t, const struct form *f,
+	const struct vh_task_row *waiter, uint64_t lock)
 {
 	uint64_t owner;
 
 	if (vh_space_u64(t->k->space, lock + f->owner, &owner) ||
-		(f->kind == VH_BLOCKED_RWSEM && owner & LOW_BITS))
+		(f->kind == VH_BLOCKED_RWSEM && owner & LOW_BITS) ||
+		(owner & PICKUP && (owner & ~LOW_BITS) == waiter->gva))
 		return NULL;
 	return vh_task_table_find(t, owner & ~LOW_BITS);
 }
@@ -202,7 +205,7 @@ static bool find_waiter(struct vh_task_table *t, const struct vh_task_stack *s,
 			lock = q.head ? q.head - f->wait_list : 0;
 		else
 			lock = lock_beside(t, s, at, f, &q);
-		const struct vh_task_row *owner = lock ? owner_of(t, f, lock) : NULL;
+		const struct vh_task_row *owner = lock ? owner_of(t, f, s->row, lock) : NULL;
 
 		if (!lock || (!owner && !certain))
 			continue;
@@ -226,7 +229,7 @@ static bool by_blocker(
 	/* 1: a semaphore, which belongs to nobody. */
 	if (!vh_is_kernel_gva(lock) || kind == 1)
 		return false;
-	tell(t, s, f.kind, lock, owner_of(t, &f, lock), out);
+	tell(t, s, f.kind, lock, owner_of(t, &f, s->row, lock), out);
 	return true;
 }
 
@@ -241,7 +244,7 @@ static bool by_blocked_on(
 
 	if (!vh_is_kernel_gva(lock) || lock % 8 || lock - s->row->stack < t->stack_bytes)
 		return false;
-	owner = owner_of(t, &f, lock);
+	owner = owner_of(t, &f, s->row, lock);
 	if (owner)
 		tell(t, s, f.kind, lock, owner, out);
 	return owner;

@@ -24,8 +24,12 @@ static const struct sign lock_signs[] = {
 	{"call_rwsem_down_*", VH_BLOCKED_RWSEM},
 	{"down_read*", VH_BLOCKED_RWSEM},
 	{"down_write*", VH_BLOCKED_RWSEM},
-	{"percpu_rwsem_wait", VH_BLOCKED_FREEZE},
-	{"__percpu_down_read", VH_BLOCKED_FREEZE},
+};
+
+/* Of these first: up to 5.6 the wait within is that for a rw_semaphore. */
+static const struct sign percpu_signs[] = {
+	{"percpu_rwsem_wait", VH_BLOCKED_RWSEM},
+	{"__percpu_down_read", VH_BLOCKED_RWSEM},
 };
 
 static const struct sign rcu_signs[] = {
@@ -201,7 +205,7 @@ void vh_task_wait(
 	enum vh_blocked_on kind = SIGN(s->frames, TOP_FRAMES, lock_signs);
 
 	*out = (struct vh_inside_lock){.holder_pid = -1};
-	if (kind == VH_BLOCKED_FREEZE) {
+	if (SIGN(s->frames, TOP_FRAMES, percpu_signs) != VH_BLOCKED_UNKNOWN) {
 		percpu_wait(t, s, out);
 		return;
 	}

@@ -331,6 +331,67 @@ static void test_frozen(void **state)
 	close_image(t);
 }
 
+/* Up to 5.6 a reader that is kept out waits in a rw_semaphore within, so that its innermost frames
+ * are those of any other one. */
+static void test_frozen_before_5_7(void **state)
+{
+	vh_auto_free char *types = vh_strdup(ALL_TYPES);
+	char *member = strstr(types, "8 waiters @wait_queue_head\n");
+
+	(void)state;
+	memcpy(member, "8 rw_sem @rw_semaphore    \n", strlen("8 waiters @wait_queue_head\n"));
+	struct task_image *t = open_image(types,
+		A_WAITS_FOR_SB "symbol __percpu_down_read ffffffff81000800 T\n"
+			       "u32 ffff888000008030 4\n"
+			       "u64 ffff888000004f08 ffffffff81000210 ffffffff81000810\n"
+			       "u64 ffff888000004f40 ffff8880000080a0 ffff8880000080a0 " TASK_A "\n"
+			       "u64 ffff8880000080a0 ffff888000004f40 ffff888000004f40\n"
+			       "u64 ffff888000004f00 ffff888000004fa0\n"
+			       "u64 ffff888000004fa0 0 ffffffff81000810\n");
+
+	assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
+	assert_string_equal(task(t, 100)->stack.frames[1].symbol, "__percpu_down_read");
+	assert_int_equal(task(t, 100)->lock.kind, VH_BLOCKED_FREEZE);
+	assert_true(task(t, 100)->lock.gva == 0xffff888000008080);
+	assert_string_equal(task(t, 100)->lock.symbol, "vda1 (ext4)");
+	close_image(t);
+}
+
+/* What is runnable waits for a CPU, whatever it waited for before: a mutex that is handed over is
+ * its own by then, and no deadlock. */
+static void test_handed_over(void **state)
+{
+	static const char *const images[] = {
+		/* b has been woken; b has not been woken yet, but the lock bears its name (PICKUP).
+		 */
+		"u64 ffff888000001800 0\n"
+		"u64 ffffffff82000400 ffff888000001805\n",
+		"u64 ffffffff82000400 ffff888000001805\n",
+	};
+	int64_t pids[4];
+
+	(void)state;
+	for (size_t i = 0; i < VH_ARRAY_SIZE(images); i++) {
+		struct task_image *t = open_image(ALL_TYPES, images[i]);
+
+		assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
+		assert_int_equal(task(t, 200)->lock.holder_pid, -1);
+		assert_int_equal(
+			task(t, 200)->lock.kind, i ? VH_BLOCKED_MUTEX : VH_BLOCKED_UNKNOWN);
+		assert_true(task(t, 200)->stack.n > 0);
+		assert_int_equal(task(t, 100)->lock.holder_pid, 200);
+		assert_int_equal(vh_inside_deadlock(t->in, pids, 4), 0);
+		close_image(t);
+	}
+	/* Whoever takes a mutex twice waits for itself. */
+	struct task_image *t = open_image(ALL_TYPES, "u64 ffffffff82000400 ffff888000001801\n");
+
+	assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
+	assert_int_equal(task(t, 200)->lock.holder_pid, 200);
+	assert_int_equal(vh_inside_deadlock(t->in, pids, 4), 1);
+	close_image(t);
+}
+
 static void test_lying_list(void **state)
 {
 	static const struct {
@@ -547,6 +608,8 @@ int main(void)
 		cmocka_unit_test(test_blocker),
 		cmocka_unit_test(test_other_waits),
 		cmocka_unit_test(test_frozen),
+		cmocka_unit_test(test_frozen_before_5_7),
+		cmocka_unit_test(test_handed_over),
 		cmocka_unit_test(test_lying_list),
 		cmocka_unit_test(test_nothing_to_read),
 		cmocka_unit_test(test_vcpus),
