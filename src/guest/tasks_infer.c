@@ -220,8 +220,8 @@ static void find_frame(struct infer *x)
 
 static bool is_state(uint32_t value)
 {
-	static const uint32_t states[] = {0, 1, 2, 4, 8, 0x40, 0x80, 0x100, 0x102, 0x200, 0x402,
-		0x2001, 0x2002, 0x2102, 0x2402, 0x8000};
+	static const uint32_t states[] = {0, 1, 2, 4, 8, 0x40, 0x80, 0x100, 0x102, 0x104, 0x108,
+		0x200, 0x402, 0x800, 0x2001, 0x2002, 0x2102, 0x2402, 0x8000};
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(states); i++)
 		if (value == states[i])
@@ -229,10 +229,12 @@ static bool is_state(uint32_t value)
 	return false;
 }
 
-/* In front of the stack: of most tasks that they sleep. A long, an int since 5.14. */
+/* In front of the stack: of most tasks that they sleep. A long, an int since 5.14. From the stack
+ * backwards: before it lies thread_info, from 5.16 on with the number of a CPU, which may seem a
+ * state. */
 static void find_state(struct infer *x)
 {
-	for (uint32_t o = 8; o < x->stack; o += 4) {
+	for (uint32_t o = x->stack - 4; x->stack && o >= 8; o -= 4) {
 		size_t fits = 0, sleep = 0;
 
 		for (size_t i = 1; i < x->n; i++) {

@@ -184,6 +184,22 @@ static void test_impossible(void **state)
 	close_inferred(&x);
 }
 
+/* thread_info.cpu lies in front of the state from 5.16 on: of a guest of three CPUs its numbers
+ * could be states too. */
+static void test_cpu_before_state(void **state)
+{
+	struct image *i = make_image();
+	struct inferred x;
+
+	(void)state;
+	for (unsigned n = 0; n < N_TASKS; n++)
+		put(i, gva_of(n) + O_STATE - 4, n % 5 ? 1 + n % 2 : 0, 4);
+	x = infer(i);
+	assert_true(x.done);
+	assert_int_equal(vh_layout_offset(x.k.layout, "task_struct", "state", 0), O_STATE);
+	close_inferred(&x);
+}
+
 /* A queue that no clock is in, a CPU that is not known to run anything: the rest stays. */
 static void test_no_clock(void **state)
 {
@@ -234,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_impossible),
+		cmocka_unit_test(test_cpu_before_state),
 		cmocka_unit_test(test_no_clock),
 		cmocka_unit_test(test_partly),
 	};
