@@ -42,7 +42,7 @@ enum member {
 	LEVEL,
 	N_MEMBER
 };
-/* Where each is, and its size; offsets of 5.10 to 6.12 on 64 bits where nothing tells them. */
+/* Where each is, and its size; offsets of 5.10 to 5.17 on 64 bits where nothing tells them. */
 static const struct {
 	const char *type, *path;
 	uint32_t offset, size;
@@ -77,6 +77,7 @@ struct ring {
 	uint64_t descs, infos, data; /* gva */
 	uint64_t first_id, n;        /* what is looked at */
 	uint8_t *text;               /* a copy of the whole text ring; NULL: read as needed */
+	uint64_t taken;              /* bytes of blocks whose text was taken over */
 	uint64_t holes, broken;
 };
 
@@ -112,8 +113,9 @@ static int read_ring(struct ring *r, uint64_t gva)
 
 	if (err)
 		return err;
-	/* 6.7 gave the ring before it a member more, last_finalized_seq. No text lies in the user
-	 * half, and no seq in the kernel's. */
+	/* The ring before it has a member more from 5.19 on (last_finalized_id, in 6.7 and later
+	 * last_finalized_seq): then what would be the address of the text is its size, and no
+	 * address in the kernel's half. */
 	if (!r->text_ring_known && !(vh_bytes_u64(b, text + r->at[DATA]) >> 63))
 		text += 8;
 	r->count_bits = vh_bytes_u32(b, desc + r->at[COUNT_BITS]);
@@ -181,6 +183,11 @@ static bool text_of(struct ring *r, uint64_t id, uint64_t begin, uint64_t next, 
 	else if (vh_space_read(r->space, r->data + at, scratch, bytes) == 0)
 		b.n = bytes;
 	if (b.n != bytes || (vh_bytes_u64(b, 0) & ID_MASK) != id)
+		return false;
+	/* Blocks do not overlap. Twice the ring, for what goes on while it is read; more is a lie
+	 * that has the same bytes copied for each of all records. */
+	r->taken += bytes;
+	if (r->taken > 2 * size)
 		return false;
 	*text = vh_bytes_at(b, ID_SIZE, length);
 	return true;

@@ -21,7 +21,7 @@ enum { LOG_RESERVED, LOG_COMMITTED, LOG_FINALIZED, LOG_REUSABLE };
 
 struct log_build {
 	struct image *i;
-	bool text_at_48; /* of struct printk_ringbuffer, as since 6.7 */
+	bool text_at_48; /* of struct printk_ringbuffer, as since 5.19 */
 	uint64_t id, lpos;
 	uint64_t begin[LOG_COUNT]; /* of the records, by slot */
 	uint64_t seq;              /* of the next */

@@ -110,6 +110,35 @@ static void test_wraps(void **state)
 	}
 }
 
+/* Blocks of honest records do not overlap: together they are no more than their ring. */
+static void test_overlapping(void **state)
+{
+	struct image *i = image_new(log_memory);
+	struct log_build b;
+
+	(void)state;
+	log_begin(&b, i);
+	for (unsigned k = 0; k < LOG_COUNT; k++) {
+		uint64_t begin = b.lpos + k * 8;
+
+		log_u64(&b, LOG_TEXT + k * 8, (b.id + 1) & LOG_IDS);
+		log_record(&b, LOG_FINALIZED, 6, k, 192, begin, begin + 200);
+	}
+	b.lpos += LOG_SIZE;
+	log_end(&b);
+
+	struct vh_inside *in = read_all(i, 0);
+	size_t bytes = 0;
+
+	for (size_t k = 0; k < in->n_dmesg; k++)
+		bytes += in->dmesg[k].n;
+	assert_true(in->n_dmesg > 0);
+	assert_true(bytes <= (size_t)2 * LOG_SIZE);
+	assert_int_equal(in->n_notes, 1);
+	vh_inside_free(in);
+	image_free(i);
+}
+
 static void test_perfect_fit(void **state)
 {
 	struct image *i = image_new(log_memory);
@@ -339,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_wraps),
+		cmocka_unit_test(test_overlapping),
 		cmocka_unit_test(test_perfect_fit),
 		cmocka_unit_test(test_from),
 		cmocka_unit_test(test_lying_records),
