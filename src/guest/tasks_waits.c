@@ -45,21 +45,9 @@ static const struct sign rcu_signs[] = {
 /* By the name of the module, or of functions that are built in. */
 static const char *const file_server_modules[] = {
 	"nfs", "nfsv2", "nfsv3", "nfsv4", "sunrpc", "cifs", "9p", "9pnet", "fuse", "ceph"};
-static const struct sign file_server_signs[] = {
-	{"nfs_*", VH_BLOCKED_FILE_SERVER},
-	{"nfs3_*", VH_BLOCKED_FILE_SERVER},
-	{"nfs4_*", VH_BLOCKED_FILE_SERVER},
-	{"rpc_wait_bit_killable", VH_BLOCKED_FILE_SERVER},
-	{"rpc_execute*", VH_BLOCKED_FILE_SERVER},
-	{"cifs_*", VH_BLOCKED_FILE_SERVER},
-	{"smb2_*", VH_BLOCKED_FILE_SERVER},
-	{"SMB2_*", VH_BLOCKED_FILE_SERVER},
-	{"p9_client_*", VH_BLOCKED_FILE_SERVER},
-	{"v9fs_*", VH_BLOCKED_FILE_SERVER},
-	{"fuse_*", VH_BLOCKED_FILE_SERVER},
-	{"__fuse_*", VH_BLOCKED_FILE_SERVER},
-	{"ceph_*", VH_BLOCKED_FILE_SERVER},
-};
+static const char *const file_server_functions[] = {"nfs_*", "nfs3_*", "nfs4_*",
+	"rpc_wait_bit_killable", "rpc_execute*", "cifs_*", "smb2_*", "SMB2_*", "p9_client_*",
+	"v9fs_*", "fuse_*", "__fuse_*", "ceph_*"};
 
 static const struct sign io_signs[] = {
 	{"io_schedule*", VH_BLOCKED_IO},
@@ -97,14 +85,40 @@ static enum vh_blocked_on find_sign(
 }
 #define SIGN(b, most, signs) find_sign(b, most, signs, VH_ARRAY_SIZE(signs))
 
+/* Of those who serve files themselves, and share modules with the clients: threads of nfsd and of
+ * NFS callbacks (net/sunrpc/svc*.c), the daemon of a FUSE file system. */
+static const char *const servers[] = {
+	"svc_*", "nfs_callback_*", "nfs4_callback_*", "nfs41_callback_*", "fuse_dev_*", "cuse_*"};
+
+static bool is_server(const char *symbol)
+{
+	for (size_t i = 0; i < VH_ARRAY_SIZE(servers); i++)
+		if (matches(symbol, servers[i]))
+			return true;
+	return false;
+}
+
+static bool is_client(const struct vh_frame *f)
+{
+	if (f->symbol && is_server(f->symbol))
+		return false;
+	for (size_t k = 0; f->module && k < VH_ARRAY_SIZE(file_server_modules); k++)
+		if (strcmp(f->module, file_server_modules[k]) == 0)
+			return true;
+	for (size_t k = 0;
+		f->symbol && f->kind != VH_FRAME_GUESS && k < VH_ARRAY_SIZE(file_server_functions);
+		k++)
+		if (matches(f->symbol, file_server_functions[k]))
+			return true;
+	return false;
+}
+
 static bool waits_for_file_server(const struct vh_backtrace *b)
 {
 	for (size_t i = 0; i < b->n; i++)
-		for (size_t k = 0; b->frames[i].module && k < VH_ARRAY_SIZE(file_server_modules);
-			k++)
-			if (strcmp(b->frames[i].module, file_server_modules[k]) == 0)
-				return true;
-	return SIGN(b, b->n, file_server_signs) != VH_BLOCKED_UNKNOWN;
+		if (is_client(&b->frames[i]))
+			return true;
+	return false;
 }
 
 /* --- Frozen file systems -------------------------------------------------------------------------

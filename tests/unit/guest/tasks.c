@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "guest/tasks_table.h"
 #include "tests/unit/guest/taskimage.h"
 #include "tests/unit/test.h"
 
@@ -300,6 +301,51 @@ static void test_other_waits(void **state)
 	assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
 	assert_int_equal(task(t, 100)->lock.kind, VH_BLOCKED_IO);
 	assert_int_equal(task(t, 200)->lock.kind, VH_BLOCKED_RCU);
+	close_image(t);
+}
+
+/* What serves files to others waits for its own disk; a client's functions alone tell of a server.
+ */
+static void test_file_servers(void **state)
+{
+	static const struct {
+		const char *module, *caller;
+		enum vh_blocked_on kind;
+	} rows[] = {
+		{NULL, "rpc_wait_bit_killable", VH_BLOCKED_FILE_SERVER},
+		{"sunrpc", "__rpc_wait_for_completion_task", VH_BLOCKED_FILE_SERVER},
+		{"nfsv4", "update_open_stateid", VH_BLOCKED_FILE_SERVER},
+		{"fuse", "request_wait_answer", VH_BLOCKED_FILE_SERVER},
+		{NULL, "fuse_simple_request", VH_BLOCKED_FILE_SERVER},
+		{"sunrpc", "svc_process", VH_BLOCKED_UNKNOWN},
+		{"nfsd", "nfsd_vfs_write", VH_BLOCKED_UNKNOWN},
+		{"nfsv4", "nfs4_callback_svc", VH_BLOCKED_UNKNOWN},
+		{NULL, "nfs4_callback_compound", VH_BLOCKED_UNKNOWN},
+		{"fuse", "fuse_dev_do_read", VH_BLOCKED_UNKNOWN},
+		{NULL, "fuse_dev_write", VH_BLOCKED_UNKNOWN},
+	};
+	struct task_image *t = open_image(ALL_TYPES, "");
+	struct vh_task_table table = {.k = &t->k, .in = t->in};
+	struct vh_task_row row = {0};
+
+	(void)state;
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		struct vh_frame frames[] = {
+			{.kind = VH_FRAME_TOP, .symbol = (char *)"schedule"},
+			{.kind = VH_FRAME_CALL, .symbol = (char *)"xlog_wait_on_iclog"},
+			{.kind = VH_FRAME_CALL,
+				.symbol = (char *)rows[i].caller,
+				.module = (char *)rows[i].module},
+		};
+		struct vh_backtrace stack = {.frames = frames, .n = VH_ARRAY_SIZE(frames)};
+		struct vh_task_stack s = {
+			.row = &row, .bytes = (const uint8_t *)"", .frames = &stack};
+		struct vh_inside_lock lock;
+
+		vh_task_wait(&table, &s, &lock);
+		if (lock.kind != rows[i].kind)
+			fail_msg("%s: %d", rows[i].caller, (int)lock.kind);
+	}
 	close_image(t);
 }
 
@@ -607,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_waiters_without_head),
 		cmocka_unit_test(test_blocker),
 		cmocka_unit_test(test_other_waits),
+		cmocka_unit_test(test_file_servers),
 		cmocka_unit_test(test_frozen),
 		cmocka_unit_test(test_frozen_before_5_7),
 		cmocka_unit_test(test_handed_over),
