@@ -57,7 +57,7 @@ struct vh_frame {
 	char *symbol;          /* NULL: none known */
 	uint64_t offset, size; /* into the symbol, and of it; size 0 unknown */
 	char *module;          /* NULL: the kernel itself */
-	char *line;            /* "kernel/sched/core.c:6502" of --vmlinux; NULL without */
+	char *line;            /* of --vmlinux, as in collect/vmlinux.h; NULL without */
 };
 
 struct vh_backtrace { /* innermost first */

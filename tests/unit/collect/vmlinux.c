@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "config.h"
 #include "tests/unit/test.h"
@@ -46,7 +47,7 @@ static struct vh_inside *guest(const char *build_id)
 	in->n_vcpus = 1;
 	in->vcpus = vh_alloc(sizeof(*in->vcpus));
 	b = &in->vcpus[0].stack;
-	b->n = 4;
+	b->n = 5;
 	b->frames = vh_alloc(b->n * sizeof(*b->frames));
 	b->frames[0] = (struct vh_frame){.kind = VH_FRAME_TOP,
 		.ip = address_of("tiny_leaf") + KASLR,
@@ -61,26 +62,124 @@ static struct vh_inside *guest(const char *build_id)
 		.module = vh_strdup("trouble")};
 	b->frames[3] =
 		(struct vh_frame){.kind = VH_FRAME_CALL, .ip = 0x1000, .symbol = vh_strdup("x")};
+	b->frames[4] = (struct vh_frame){.kind = VH_FRAME_INTERRUPT,
+		.ip = address_of("in_inlined") + KASLR,
+		.symbol = vh_strdup("tiny_outermost")};
 	return in;
 }
 
+/* What objcopy makes of the little program, in a file of its own. */
+static char *changed(const char *options)
+{
+	vh_auto_free char *from = tiny();
+	char *to = vh_strdup("/tmp/vmhang-vmlinux.XXXXXX");
+	int fd = mkstemp(to);
+
+	assert_true(fd >= 0);
+	close(fd);
+	vh_auto_free char *command = vh_asprintf("objcopy %s '%s' '%s'", options, from, to);
+
+	assert_int_equal(system(command), 0);
+	return to;
+}
+
+/* The line without the folder that the sources are in. */
+static const char *in_tiny(const char *line)
+{
+	const char *found = line ? strstr(line, "tiny.c:") : NULL;
+
+	return found ? found : "no line";
+}
+
 #if HAVE_LIBDW
-static void test_lines(void **state)
+static void expect_lines(const char *path)
 {
 	struct vh_inside *in = guest(BUILD_ID);
 	const struct vh_frame *f = in->vcpus[0].stack.frames;
-	vh_auto_free char *path = tiny();
 	struct vh_error *err = vh_vmlinux_add_lines(path, in);
+	const char *inner;
 
-	(void)state;
-	assert_null(err);
-	assert_non_null(f[0].line);
-	assert_non_null(strstr(f[0].line, "tiny.c:8"));
-	assert_non_null(f[1].line);
-	assert_non_null(strstr(f[1].line, "tiny.c:15"));
+	if (err)
+		fail_msg("%s", err->message);
+	assert_string_equal(in_tiny(f[0].line), "tiny.c:8");
+	assert_string_equal(in_tiny(f[1].line), "tiny.c:15");
 	assert_null(f[2].line);
 	assert_null(f[3].line);
+	/* The function of the symbol, and then what is inlined in it. */
+	inner = in_tiny(f[4].line);
+	assert_true(vh_prefix(inner, "tiny.c:35 > tiny_around "));
+	inner = in_tiny(inner + 1);
+	assert_true(vh_prefix(inner, "tiny.c:29 > tiny_inlined "));
+	inner = in_tiny(inner + 1);
+	assert_string_equal(inner, "tiny.c:24");
 	assert_int_equal(in->n_notes, 0);
+	vh_inside_free(in);
+}
+
+static void test_lines(void **state VH_UNUSED)
+{
+	vh_auto_free char *path = tiny();
+
+	expect_lines(path);
+}
+
+/* A debug package's file: no code, compressed sections, no index of addresses. */
+static void test_debug_files(void **state VH_UNUSED)
+{
+	static const char *const options[] = {"--only-keep-debug", "--compress-debug-sections=zlib",
+		"--compress-debug-sections=zlib-gnu", "--remove-section=.debug_aranges",
+		"--only-keep-debug --compress-debug-sections=zlib"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(options); i++) {
+		vh_auto_free char *path = changed(options[i]);
+
+		expect_lines(path);
+		unlink(path);
+	}
+}
+
+static void expect_refused(const char *path, const char *what)
+{
+	struct vh_inside *in = guest(BUILD_ID);
+	struct vh_error *err = vh_vmlinux_add_lines(path, in);
+
+	assert_non_null(err);
+	if (!strstr(err->message, what))
+		fail_msg("%s", err->message);
+	assert_null(in->vcpus[0].stack.frames[0].line);
+	vh_error_free(err);
+	vh_inside_free(in);
+}
+
+static void test_no_debug_information(void **state VH_UNUSED)
+{
+	vh_auto_free char *path = changed("--strip-debug");
+
+	expect_refused(path, "no debug information");
+	unlink(path);
+}
+
+/* Nobody writes to the FIFO: it is not waited for. */
+static void test_no_file(void **state VH_UNUSED)
+{
+	vh_auto_free char *path = changed("--strip-debug");
+
+	expect_refused("/", "no regular file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	expect_refused(path, "no regular file");
+	unlink(path);
+}
+
+static void test_moved_by_how_much(void **state VH_UNUSED)
+{
+	struct vh_inside *in = guest(BUILD_ID);
+	vh_auto_free char *path = tiny();
+
+	in->kernel.has_kaslr_offset = false;
+	assert_null(vh_vmlinux_add_lines(path, in));
+	assert_null(in->vcpus[0].stack.frames[0].line);
+	assert_int_equal(in->n_notes, 1);
 	vh_inside_free(in);
 }
 
@@ -145,6 +244,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #if HAVE_LIBDW
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_debug_files),
+		cmocka_unit_test(test_no_debug_information),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_moved_by_how_much),
 		cmocka_unit_test(test_another_kernel),
 		cmocka_unit_test(test_unknown_kernel),
 		cmocka_unit_test(test_no_vmlinux),

@@ -17,3 +17,20 @@ void _start(void)
 	for (;;)
 		;
 }
+
+static inline __attribute__((always_inline)) void tiny_inlined(void)
+{
+	__asm__ volatile(".globl in_inlined\nin_inlined:");
+	counter++;
+}
+
+static inline __attribute__((always_inline)) void tiny_around(void)
+{
+	tiny_inlined();
+}
+
+void tiny_outermost(void);
+void tiny_outermost(void)
+{
+	tiny_around();
+}
