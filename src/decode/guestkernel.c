@@ -212,6 +212,12 @@ static const struct {
 } telling[] = {
 	{"percpu_rwsem_wait", VH_GUEST_WAIT_LOCK}, /* of a frozen file system: see read_frame */
 	{"__percpu_down_read", VH_GUEST_WAIT_LOCK},
+	/* Who serves files itself, and waits for no file server. */
+	{"nfsd", VH_GUEST_WAIT_UNKNOWN},
+	{"nfs_callback_", VH_GUEST_WAIT_UNKNOWN},
+	{"nfs4_callback_", VH_GUEST_WAIT_UNKNOWN},
+	{"nfs41_callback_", VH_GUEST_WAIT_UNKNOWN},
+	{"fuse_dev_", VH_GUEST_WAIT_UNKNOWN},
 	{"rpc_", VH_GUEST_WAIT_FILE_SERVER},
 	{"nfs", VH_GUEST_WAIT_FILE_SERVER},
 	{"__rpc_", VH_GUEST_WAIT_FILE_SERVER},

@@ -125,6 +125,15 @@ static const struct {
 	 " bit_wait_io+0xd/0x60\n __wait_on_bit+0x4b/0x130\n out_of_line_wait_on_bit+0x91/0xb0\n"
 	 " nfs_wait_on_request+0x3c/0x50 [nfs]\n nfs_lock_and_join_requests+0xf4/0x330 [nfs]\n",
 		"nfs_wait_on_request", VH_GUEST_WAIT_FILE_SERVER},
+	/* Who serves files waits for a disk of its own. */
+	{" __schedule+0x34d/0x9e0\n schedule+0x5a/0xd0\n io_schedule+0x42/0x70\n"
+	 " folio_wait_bit_common+0x137/0x370\n ext4_file_read_iter+0x54/0x100\n"
+	 " nfsd_splice_read+0x6b/0x110 [nfsd]\n nfsd_dispatch+0xa1/0x1b0 [nfsd]\n"
+	 " svc_process+0x1b/0x30 [sunrpc]\n nfsd+0x90/0xf0 [nfsd]\n",
+		"ext4_file_read_iter", VH_GUEST_WAIT_STORAGE},
+	{" __schedule+0x34d/0x9e0\n schedule+0x5a/0xd0\n io_schedule+0x42/0x70\n"
+	 " folio_wait_bit_common+0x137/0x370\n fuse_dev_splice_write+0x1b4/0x2d0 [fuse]\n",
+		"fuse_dev_splice_write", VH_GUEST_WAIT_STORAGE},
 	{" __schedule+0x34d/0x9e0\n schedule+0x5a/0xd0\n schedule_timeout+0x118/0x150\n"
 	 " wait_for_completion+0x86/0x160\n blk_execute_rq+0xbb/0x110\n scsi_execute+0x10/0x20\n",
 		"blk_execute_rq", VH_GUEST_WAIT_STORAGE},

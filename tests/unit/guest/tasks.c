@@ -192,6 +192,35 @@ static void test_rwsem(void **state)
 	close_image(t);
 }
 
+/* Without frames, a rwsem that readers had last looks like a mutex 8 bytes behind it, which the
+ * last reader holds: its count tells it from one. */
+static void test_rwsem_without_frames(void **state)
+{
+	static const struct {
+		const char *words; /* count, owner */
+		enum vh_blocked_on kind;
+		int64_t holder;
+	} rows[] = {
+		{"u64 ffffffff82000440 102 ffff888000001801\n", VH_BLOCKED_UNKNOWN, -1},
+		{"u64 ffffffff82000440 306 ffff888000001803\n", VH_BLOCKED_UNKNOWN, -1},
+		{"u64 ffffffff82000440 3 " TASK_B "\n", VH_BLOCKED_RWSEM, 200},
+		{"u64 ffffffff82000440 0 ffff888000001801\n", VH_BLOCKED_MUTEX, 200},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		vh_auto_free char *text =
+			vh_asprintf(A_WAITS_FOR_RWSEM "u64 ffff888000004f08 ffffffff81000010\n%s",
+				rows[i].words);
+		struct task_image *t = open_image(ALL_TYPES, text);
+
+		assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
+		assert_int_equal(task(t, 100)->lock.kind, rows[i].kind);
+		assert_int_equal(task(t, 100)->lock.holder_pid, rows[i].holder);
+		close_image(t);
+	}
+}
+
 /* Lists of waiters that lie. */
 static void test_lying_waiters(void **state)
 {
@@ -649,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_no_frames),
 		cmocka_unit_test(test_several_waiters),
 		cmocka_unit_test(test_rwsem),
+		cmocka_unit_test(test_rwsem_without_frames),
 		cmocka_unit_test(test_lying_waiters),
 		cmocka_unit_test(test_waiters_without_head),
 		cmocka_unit_test(test_blocker),
