@@ -7,9 +7,10 @@
  */
 #include "guest/tasks_table.h"
 
-#define MAX_HITS    32u  /* places on a stack that may be a waiter */
-#define MAX_WAITERS 256u /* of one lock */
-#define AROUND      512  /* bytes beside a waiter in which a pointer to its lock is looked for */
+#define MAX_HITS    32u    /* places on a stack that may be a waiter */
+#define MAX_WAITERS 256u   /* of one lock */
+#define AROUND      512    /* bytes beside a waiter in which a pointer to its lock is looked for */
+#define MAX_READERS 65536u /* of a rwsem */
 #define LOW_BITS    UINT64_C(7)
 #define PICKUP      UINT64_C(4) /* of a mutex: handed over (MUTEX_FLAG_PICKUP, 4.10 on) */
 
@@ -185,6 +186,19 @@ static uint64_t lock_beside(struct vh_task_table *t, const struct vh_task_stack 
 	return 0;
 }
 
+/* A mutex that is waited for has its lowest bit set. So has a rwsem of readers, whose owner, behind
+ * its count, lies where that of a mutex would: then the count has bit 1 set, and readers from bit 8
+ * on (kernel/locking/rwsem.c, 5.3 on). */
+static bool is_mutex(struct vh_task_table *t, const struct form *f, uint64_t lock)
+{
+	uint64_t words[2];
+
+	if (vh_space_read(t->k->space, lock + f->owner - 8, words, sizeof(words)) ||
+		!(words[1] & 1))
+		return false;
+	return !(words[0] & 2) || words[0] >> 8 > MAX_READERS;
+}
+
 /* A waiter of that form on the stack. Where the frames did not tell the kind, only an owner that is
  * a task makes it one. */
 static bool find_waiter(struct vh_task_table *t, const struct vh_task_stack *s,
@@ -207,7 +221,8 @@ static bool find_waiter(struct vh_task_table *t, const struct vh_task_stack *s,
 			lock = lock_beside(t, s, at, f, &q);
 		const struct vh_task_row *owner = lock ? owner_of(t, f, s->row, lock) : NULL;
 
-		if (!lock || (!owner && !certain))
+		if (!lock || (!certain && (!owner || (f->kind == VH_BLOCKED_MUTEX &&
+							     !is_mutex(t, f, lock)))))
 			continue;
 		tell(t, s, f->kind, lock, owner, out);
 		return true;
