@@ -110,7 +110,7 @@ static struct form mutex_form(const struct vh_layout *l)
 	};
 }
 
-/* Without types: {count, owner, osq, wait_lock, wait_list} from 5.3 on, before that {count,
+/* Without types: {count, owner, osq, wait_lock, wait_list} from 5.2 on, before that {count,
  * wait_list, wait_lock, osq, owner}. */
 static struct form rwsem_form(const struct vh_layout *l, bool older)
 {
@@ -301,11 +301,17 @@ bool vh_task_lock(struct vh_task_table *t, const struct vh_task_stack *s, enum v
 		return false;
 	if (vh_layout_field(l, "rw_semaphore", "owner", &f))
 		return find_waiter(t, s, &rwsem, kind == VH_BLOCKED_RWSEM, out);
-	/* Two forms are possible: what makes sense as one of them is it. */
-	if (find_waiter(t, s, &rwsem, false, out))
-		return true;
+	/* Which form it has the version tells; where that is not known, what makes sense as one of
+	 * them is it. */
+	bool certain = kind == VH_BLOCKED_RWSEM && t->k->version;
+
+	if (!t->k->version || vh_kernel_since(t->k, 5, 2))
+		if (find_waiter(t, s, &rwsem, certain, out))
+			return true;
+	if (vh_kernel_since(t->k, 5, 2))
+		return false;
 	rwsem = rwsem_form(l, true);
-	return find_waiter(t, s, &rwsem, false, out);
+	return find_waiter(t, s, &rwsem, certain, out);
 }
 
 /* --- Names ---------------------------------------------------------------------------------------

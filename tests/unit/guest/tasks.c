@@ -192,6 +192,35 @@ static void test_rwsem(void **state)
 	close_image(t);
 }
 
+/* Without types the version tells the order of its members. Readers hold it, so that no owner
+ * helps.
+ */
+static void test_rwsem_without_types(void **state)
+{
+	static const struct {
+		unsigned version;
+		const char *head; /* of the waiters: 8 or 18 (hexadecimal) bytes behind the lock */
+	} rows[] = {{418, "ffffffff82000448"}, {501, "ffffffff82000448"}, {504, "ffffffff82000458"},
+		{515, "ffffffff82000458"}};
+
+	(void)state;
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		vh_auto_free char *text = vh_asprintf("u64 ffff888000004f08 ffffffff81000210\n"
+						      "u64 ffff888000004f40 %s %s " TASK_A "\n"
+						      "u64 %s ffff888000004f40 ffff888000004f40\n",
+			rows[i].head, rows[i].head, rows[i].head);
+		struct task_image *t = open_image(TASK_TYPES, text);
+
+		t->k.version = rows[i].version;
+		assert_int_equal(vh_tasks_read(&t->k, t->in), 0);
+		assert_int_equal(task(t, 100)->lock.kind, VH_BLOCKED_RWSEM);
+		assert_true(task(t, 100)->lock.gva == 0xffffffff82000440);
+		assert_string_equal(task(t, 100)->lock.symbol, "third");
+		assert_int_equal(task(t, 100)->lock.holder_pid, -1);
+		close_image(t);
+	}
+}
+
 /* Without frames, a rwsem that readers had last looks like a mutex 8 bytes behind it, which the
  * last reader holds: its count tells it from one. */
 static void test_rwsem_without_frames(void **state)
@@ -679,6 +708,7 @@ int main(void)
 		cmocka_unit_test(test_several_waiters),
 		cmocka_unit_test(test_rwsem),
 		cmocka_unit_test(test_rwsem_without_frames),
+		cmocka_unit_test(test_rwsem_without_types),
 		cmocka_unit_test(test_lying_waiters),
 		cmocka_unit_test(test_waiters_without_head),
 		cmocka_unit_test(test_blocker),
