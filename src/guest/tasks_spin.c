@@ -2,7 +2,8 @@
 /* The spin lock that a vCPU waits for. */
 #include "guest/tasks_table.h"
 
-#define NEAR_FRAMES 6u /* from the innermost on, up to an interrupt */
+#define NEAR_FRAMES 6u   /* from the innermost on, up to an interrupt */
+#define NODES_BYTES 128u /* of a CPU: four of 32 bytes, up to 4.19 eight of 16 */
 
 enum lock_form { NO_LOCK, SPIN_LOCK, RW_LOCK };
 
@@ -52,6 +53,23 @@ static bool is_taken(enum lock_form form, uint32_t value, size_t cpus)
 	return (low == 1 || low == 3) && (value >> 8 & 0xff) <= 1 && value >> 18 <= cpus;
 }
 
+/* True for what a CPU queues with, which is no lock, though a byte of it may look like one that is
+ * taken: it waits for that to change (kernel/locking/qspinlock.c; "mcs_nodes" up to 4.19). */
+static bool is_queue_node(const struct vh_kernel *k, uint64_t gva, size_t cpus)
+{
+	static const char *const names[] = {"qnodes", "mcs_nodes"};
+	uint64_t first;
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(names); i++)
+		for (size_t cpu = 0; cpu < cpus; cpu++) {
+			if (!vh_kernel_percpu(k, names[i], (int)cpu, &first))
+				break;
+			if (gva - first < NODES_BYTES)
+				return true;
+		}
+	return false;
+}
+
 /* The lock is the function's first argument, in RDI; once the function needs that register, in one
  * that calls preserve. RDI alone is enough; of the others only a single one. */
 static uint64_t find_lock(
@@ -67,7 +85,8 @@ static uint64_t find_lock(
 
 		if (!vh_is_kernel_gva(at) || at % 4 || vh_kernel_is_text(k, at) ||
 			vh_space_u32(k->space, at, &value) ||
-			!is_taken(form, value, cpus ? cpus : VH_MAX_CPUS))
+			!is_taken(form, value, cpus ? cpus : VH_MAX_CPUS) ||
+			is_queue_node(k, at, cpus))
 			continue;
 		if (i == 0)
 			return at;
@@ -103,7 +122,8 @@ static void find_holder(struct vh_kernel *k, struct vh_inside_lock *lock)
 
 void vh_tasks_spin(struct vh_kernel *k, const struct vh_registers *regs, struct vh_inside_vcpu *v)
 {
-	enum lock_form form = v->cpl == 0 && !v->halted ? form_of(&v->stack) : NO_LOCK;
+	/* Halted or not: with paravirtual locks it is, until it is kicked. */
+	enum lock_form form = v->cpl == 0 ? form_of(&v->stack) : NO_LOCK;
 
 	if (form == NO_LOCK)
 		return;

@@ -605,6 +605,36 @@ static void test_spin(void **state)
 	close_image(t);
 }
 
+/* A paravirtual guest's vCPU that waits for a lock is halted in kvm_wait(), with RDI at what it
+ * waits to change: the lock itself, or, behind others in the queue, its own node of that. */
+static void test_halted_spin(void **state)
+{
+	struct task_image *t = open_image(ALL_TYPES, "symbol qnodes ffffffff82000b00 d\n"
+						     "u32 ffffffff82000c14 1\n"
+						     "u32 ffffffff82000440 3 0 101\n");
+	struct vh_inside_vcpu v = {.halted = true, .lock = {.holder_pid = -1}};
+	struct vh_registers r = {.rdi = 0xffffffff82000440};
+
+	(void)state;
+	set_top(&v, "kvm_wait");
+	vh_tasks_spin(&t->k, &r, &v);
+	assert_int_equal(v.lock.kind, VH_BLOCKED_UNKNOWN);
+	vh_backtrace_free(&v.stack);
+
+	set_top(&v, "__pv_queued_spin_lock_slowpath");
+	vh_tasks_spin(&t->k, &r, &v);
+	assert_int_equal(v.lock.kind, VH_BLOCKED_SPINLOCK);
+	assert_true(v.lock.gva == 0xffffffff82000440);
+	/* CPU 1's node, whose state is 1; RBX is the lock. */
+	r.rdi = 0xffffffff82000c14;
+	r.rbx = 0xffffffff82000448;
+	vh_tasks_spin(&t->k, &r, &v);
+	assert_true(v.lock.gva == 0xffffffff82000448);
+	vh_backtrace_free(&v.stack);
+	free(v.lock.symbol);
+	close_image(t);
+}
+
 /* --- Mappings ------------------------------------------------------------------------------------
  */
 
@@ -721,6 +751,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_to_read),
 		cmocka_unit_test(test_vcpus),
 		cmocka_unit_test(test_spin),
+		cmocka_unit_test(test_halted_spin),
 		cmocka_unit_test(test_maple),
 		cmocka_unit_test(test_rb),
 	};
