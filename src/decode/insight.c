@@ -58,6 +58,23 @@ static bool begins_any(const char *symbol, const char *const *begins)
 	return false;
 }
 
+/* kernel/locking/{qspinlock,qrwlock,spinlock}.c */
+static const char *const locks[] = {"native_queued_spin_lock_slowpath", "queued_spin_lock_slowpath",
+	"__pv_queued_spin_lock_slowpath", "queued_read_lock_slowpath", "queued_write_lock_slowpath",
+	"do_raw_spin_lock", "resilient_queued_spin_lock_slowpath", NULL};
+
+/* Where it spins, above what it was asked for. */
+static bool spins_in(const struct vh_inside_vcpu *v, const char *const *functions)
+{
+	for (size_t i = 0; i < v->stack.n && i < 3; i++)
+		for (size_t k = 0; functions[k]; k++)
+			if (v->stack.frames[i].kind != VH_FRAME_GUESS &&
+				!v->stack.frames[i].module &&
+				vh_frame_is(&v->stack.frames[i], functions[k]))
+				return true;
+	return false;
+}
+
 /* kernel/sched/idle.c, arch/x86/kernel/process.c. */
 static bool idles(const struct vh_inside_vcpu *v)
 {
@@ -66,7 +83,8 @@ static bool idles(const struct vh_inside_vcpu *v)
 		"acpi_safe_halt", "acpi_idle_do_entry", "mwait_idle", "intel_idle",
 		"cpuidle_enter_state", "poll_idle", "arch_cpu_idle", "cpu_do_idle", NULL};
 
-	if (v->pid > 0 || v->cpl == 3)
+	/* Who waits for a paravirtual lock halts as an idle task does (kvm_wait()). */
+	if (v->pid > 0 || v->cpl == 3 || spins_in(v, locks))
 		return false;
 	/* What an interrupt interrupted is what it did before. */
 	for (size_t i = 0; i < v->stack.n && v->stack.frames[i].kind != VH_FRAME_INTERRUPT; i++)
@@ -85,28 +103,11 @@ static const char *const parked[] = {"stop_this_cpu", "crash_nmi_callback", "nmi
 	"panic_smp_self_stop", "native_stop_other_cpus", "local_cpu_stop", "ipi_cpu_crash_stop",
 	NULL};
 
-/* kernel/locking/{qspinlock,qrwlock,spinlock}.c */
-static const char *const locks[] = {"native_queued_spin_lock_slowpath", "queued_spin_lock_slowpath",
-	"__pv_queued_spin_lock_slowpath", "queued_read_lock_slowpath", "queued_write_lock_slowpath",
-	"do_raw_spin_lock", "resilient_queued_spin_lock_slowpath", NULL};
-
 /* kernel/smp.c, kernel/stop_machine.c, arch/x86/mm/tlb.c, arch/x86/kernel/alternative.c */
 static const char *const answers[] = {"smp_call_function_many_cond", "smp_call_function_single",
 	"smp_call_function_many", "generic_exec_single", "csd_lock_wait", "__csd_lock_wait",
 	"multi_cpu_stop", "native_flush_tlb_multi", "native_flush_tlb_others", "text_poke_sync",
 	NULL};
-
-/* Where it spins, above what it was asked for. */
-static bool spins_in(const struct vh_inside_vcpu *v, const char *const *functions)
-{
-	for (size_t i = 0; i < v->stack.n && i < 3; i++)
-		for (size_t k = 0; functions[k]; k++)
-			if (v->stack.frames[i].kind != VH_FRAME_GUESS &&
-				!v->stack.frames[i].module &&
-				vh_frame_is(&v->stack.frames[i], functions[k]))
-				return true;
-	return false;
-}
 
 bool vh_inside_stays(const struct vh_inside_vcpu *v)
 {

@@ -224,6 +224,22 @@ static void a_spin_lock(void **state VH_UNUSED)
 	EXPECT(with(guest(IDLES, WORKS), in), "guest-busy", RUNNING, NO, VH_CERTAIN);
 }
 
+/* With paravirtual locks whoever waits is halted, also the idle task in a soft interrupt. */
+static void a_halted_lock(void **state VH_UNUSED)
+{
+	struct vh_inside *in = linux_up(100);
+	struct vh_inside_vcpu *v = vcpu(in, 0, true, true,
+		"pv_native_safe_halt kvm_wait __pv_queued_spin_lock_slowpath _raw_spin_lock "
+		"net_rx_action __do_softirq !default_idle do_idle");
+
+	v->halted = true;
+	assert_int_equal(vh_inside_doing(v), VH_DOING_LOCK);
+	v = vcpu(in, 0, true, true, "pv_native_safe_halt default_idle do_idle");
+	v->halted = true;
+	assert_int_equal(vh_inside_doing(v), VH_DOING_IDLE);
+	vh_inside_free(in);
+}
+
 /* Its kernel says how long, and its memory where. */
 static void a_soft_lockup(void **state VH_UNUSED)
 {
@@ -549,6 +565,7 @@ int main(void)
 		cmocka_unit_test(a_panic_without_a_console),
 		cmocka_unit_test(interrupts_off),
 		cmocka_unit_test(a_spin_lock),
+		cmocka_unit_test(a_halted_lock),
 		cmocka_unit_test(a_soft_lockup),
 		cmocka_unit_test(a_deadlock),
 		cmocka_unit_test(a_task_that_waits),
