@@ -99,12 +99,23 @@ size_t vh_guest_btf_size(const void *data, size_t n)
 	return read_header(data, n, &s) ? (size_t)s.all : 0;
 }
 
+/* What stands in a type's info: up to 7.0 5 bits of kind and 16 of a count, with zeroes between. */
+static enum kind kind_of(uint32_t info)
+{
+	return (enum kind)(info >> 24 & 0x7f);
+}
+
+static uint32_t count_of(uint32_t info)
+{
+	return info & 0xffffff;
+}
+
 /* Bytes of a type behind its three words; -1 for a kind that is not known. */
 static int64_t rest_bytes(uint32_t info)
 {
-	uint32_t n = info & 0xffff;
+	uint32_t n = count_of(info);
 
-	switch ((enum kind)(info >> 24 & 31)) {
+	switch (kind_of(info)) {
 	case KIND_INT:
 	case KIND_VAR:
 	case KIND_DECL_TAG:
@@ -140,7 +151,8 @@ static void index_types(struct vh_btf *b)
 	uint32_t at = 0;
 
 	while (b->type_bytes - at >= 12 && b->n < MAX_TYPES) {
-		uint32_t info = word(b->types + at + 4), kind = info >> 24 & 31;
+		uint32_t info = word(b->types + at + 4);
+		enum kind kind = kind_of(info);
 		int64_t rest = rest_bytes(info);
 
 		if (rest < 0 || rest > (int64_t)(b->type_bytes - at - 12))
@@ -160,10 +172,10 @@ static bool type_of(const struct vh_btf *b, uint32_t id, struct type *t)
 	uint32_t info = word(at + 4);
 
 	*t = (struct type){
-		.kind = (enum kind)(info >> 24 & 31),
+		.kind = kind_of(info),
 		.flag = info >> 31,
 		.name = word(at),
-		.n = info & 0xffff,
+		.n = count_of(info),
 		.size = word(at + 8),
 		.rest = at + 12,
 	};
@@ -365,13 +377,13 @@ static bool find_member(const struct vh_btf *b, const struct type *t, struct vh_
 			member_at(t, i, out);
 			return true;
 		}
-	for (uint32_t i = 0; i < t->n && depth < MAX_NESTING; i++) {
+	for (uint32_t i = 0; i < t->n && *looks && depth < MAX_NESTING; i++) {
 		struct member m;
 		struct type inner;
 
 		member_at(t, i, &m);
-		if (*string_at(b, word(t->rest + (size_t)i * 12)) || !*looks ||
-			!strip(b, m.type, &inner) || !is_structure(inner.kind))
+		if (*string_at(b, word(t->rest + (size_t)i * 12)) || !strip(b, m.type, &inner) ||
+			!is_structure(inner.kind))
 			continue;
 		if (find_member(b, &inner, name, depth + 1, looks, out)) {
 			out->bit_offset += m.bit_offset;

@@ -240,6 +240,38 @@ static void test_lying_header(void **state)
 	vh_buf_free(&section);
 }
 
+/* Since 7.x a type has up to 2^24 rows: what follows one of more than 65535 is found nevertheless.
+ */
+static void test_many_rows(void **state)
+{
+	const uint32_t n = 70000, section[3] = {0, 15u << 24 | n, 0};
+	const uint32_t later[] = {1, 4u << 24 | 1, 8, 7, 3, 0}, number[] = {0, 1u << 24, 8, 64};
+	const char strings[] = "\0later\0member";
+	struct vh_buf types = {0}, all = {0};
+	uint32_t header[] = {0x0001eb9f, 24, 0, 0, 0, sizeof(strings)};
+	struct vh_btf *b;
+	struct vh_field f;
+	char *why;
+
+	(void)state;
+	vh_buf_add(&types, section, sizeof(section));
+	for (uint32_t i = 0; i < n * 3; i++)
+		vh_buf_add(&types, (uint32_t[]){0}, 4);
+	vh_buf_add(&types, later, sizeof(later));
+	vh_buf_add(&types, number, sizeof(number));
+	header[3] = header[4] = (uint32_t)types.len;
+	vh_buf_add(&all, header, sizeof(header));
+	vh_buf_add(&all, types.data, types.len);
+	vh_buf_add(&all, strings, sizeof(strings));
+	assert_int_equal(vh_guest_btf_parse(all.data, all.len, &b, &why), 0);
+	assert_int_equal(vh_guest_btf_types(b), 3);
+	assert_true(vh_guest_btf_field(b, "later", "member", &f));
+	assert_int_equal(f.size, 8);
+	vh_guest_btf_free(b);
+	vh_buf_free(&types);
+	vh_buf_free(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +281,7 @@ int main(void)
 		cmocka_unit_test(test_array_overflow),
 		cmocka_unit_test(test_old_bit_field),
 		cmocka_unit_test(test_structure_before_typedef),
+		cmocka_unit_test(test_many_rows),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_lying_header),
 	};
