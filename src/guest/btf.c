@@ -41,8 +41,13 @@ struct slot {
 	uint32_t hash, id; /* of a type; 0: empty */
 };
 
+#define MAX_KINDS 128u
+
 struct vh_btf {
 	uint8_t *types;
+	/* Of each kind: bytes behind the three words, and of each row; 0 and 0 where that is not
+	 * told. Newer kernels have a section of it. */
+	uint8_t layout[MAX_KINDS][4];
 	char *strings; /* ends with a NUL */
 	uint32_t type_bytes, string_bytes;
 	uint32_t *at; /* of type i + 1: offset in types */
@@ -70,7 +75,7 @@ static uint32_t word(const uint8_t *at)
 }
 
 struct sections {
-	uint64_t types, type_bytes, strings, string_bytes, all;
+	uint64_t types, type_bytes, strings, string_bytes, layout, layout_bytes, all;
 };
 
 static bool read_header(const uint8_t *data, size_t n, struct sections *s)
@@ -88,7 +93,13 @@ static bool read_header(const uint8_t *data, size_t n, struct sections *s)
 		.strings = (uint64_t)header + word(data + 16),
 		.string_bytes = word(data + 20),
 	};
+	/* struct btf_header has grown by two words for it. */
+	if (header >= HEADER + 8 && n >= HEADER + 8) {
+		s->layout = (uint64_t)header + word(data + 24);
+		s->layout_bytes = word(data + 28);
+	}
 	s->all = VH_MAX(s->types + s->type_bytes, s->strings + s->string_bytes);
+	s->all = VH_MAX(s->all, s->layout + s->layout_bytes);
 	return s->type_bytes && s->string_bytes && s->all <= VH_BTF_MAX;
 }
 
@@ -110,9 +121,11 @@ static uint32_t count_of(uint32_t info)
 	return info & 0xffffff;
 }
 
-/* Bytes of a type behind its three words; -1 for a kind that is not known. */
-static int64_t rest_bytes(uint32_t info)
+/* Bytes of a type behind its three words; -1 for a kind that is not known, and that the section
+ * does not tell of. */
+static int64_t rest_bytes(const struct vh_btf *b, uint32_t info)
 {
+	const uint8_t *told = b->layout[kind_of(info)];
 	uint32_t n = count_of(info);
 
 	switch (kind_of(info)) {
@@ -141,7 +154,7 @@ static int64_t rest_bytes(uint32_t info)
 	case KIND_TYPE_TAG:
 		return 0;
 	default:
-		return -1;
+		return told[0] || told[1] ? told[0] + (int64_t)n * told[1] : -1;
 	}
 }
 
@@ -153,7 +166,7 @@ static void index_types(struct vh_btf *b)
 	while (b->type_bytes - at >= 12 && b->n < MAX_TYPES) {
 		uint32_t info = word(b->types + at + 4);
 		enum kind kind = kind_of(info);
-		int64_t rest = rest_bytes(info);
+		int64_t rest = rest_bytes(b, info);
 
 		if (rest < 0 || rest > (int64_t)(b->type_bytes - at - 12))
 			return;
@@ -268,6 +281,7 @@ int vh_guest_btf_parse(const void *data, size_t n, struct vh_btf **out, char **w
 	b->strings = vh_realloc_array(NULL, b->string_bytes + 1, 1);
 	memcpy(b->strings, bytes + s.strings, b->string_bytes);
 	b->strings[b->string_bytes] = '\0';
+	memcpy(b->layout, bytes + s.layout, VH_MIN(s.layout_bytes, sizeof(b->layout)));
 	index_types(b);
 	if (!b->n) {
 		*why = vh_strdup("the BTF has no type that is known");

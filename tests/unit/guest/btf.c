@@ -272,6 +272,47 @@ static void test_many_rows(void **state)
 	vh_buf_free(&all);
 }
 
+/* Newer headers lead to a section that tells how long types of each kind are: one that is not known
+ * is stepped over. */
+static void test_unknown_kind(void **state)
+{
+	const uint32_t unknown[] = {0, 25u << 24 | 2, 0, 1, 2, 3, 4};
+	const uint32_t later[] = {1, 4u << 24 | 1, 8, 7, 3, 0}, number[] = {0, 1u << 24, 8, 64};
+	const char strings[12] = "\0later\0memb";
+	uint8_t layout[26][4] = {[25] = {8, 4}};
+	uint32_t types = sizeof(unknown) + sizeof(later) + sizeof(number);
+	uint32_t header[] = {0x0001eb9f, 32, 0, types, types, sizeof(strings),
+		types + sizeof(strings), sizeof(layout)};
+
+	(void)state;
+	/* Told; not told; a section that lies outside of all. */
+	for (unsigned round = 0; round < 3; round++) {
+		struct vh_buf all = {0};
+		struct vh_btf *b;
+		struct vh_field f;
+		char *why;
+
+		layout[25][0] = round == 1 ? 0 : 8;
+		layout[25][1] = round == 1 ? 0 : 4;
+		header[6] = round == 2 ? UINT32_MAX : types + (uint32_t)sizeof(strings);
+		vh_buf_add(&all, header, sizeof(header));
+		vh_buf_add(&all, later, sizeof(later));
+		vh_buf_add(&all, unknown, sizeof(unknown));
+		vh_buf_add(&all, number, sizeof(number));
+		vh_buf_add(&all, strings, sizeof(strings));
+		vh_buf_add(&all, layout, sizeof(layout));
+		assert_int_equal(
+			vh_guest_btf_parse(all.data, all.len, &b, &why), round == 2 ? -EBADMSG : 0);
+		if (round < 2) {
+			assert_int_equal(vh_guest_btf_types(b), round ? 1 : 3);
+			assert_int_equal(vh_guest_btf_field(b, "later", "memb", &f), !round);
+		}
+		vh_guest_btf_free(b);
+		free(why);
+		vh_buf_free(&all);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_old_bit_field),
 		cmocka_unit_test(test_structure_before_typedef),
 		cmocka_unit_test(test_many_rows),
+		cmocka_unit_test(test_unknown_kind),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_lying_header),
 	};
