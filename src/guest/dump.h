@@ -24,6 +24,9 @@ struct vh_dump {
 /* fd is borrowed, and stays open as long as the memory. */
 void vh_dump_open_elf(int fd, struct vh_dump *out);
 void vh_dump_free(struct vh_dump *d);
+/* For a reader: the note about pages that a filter left out and trouble with the file; NULL where
+ * there is neither. The caller frees it. */
+char *vh_dump_note(uint64_t left_out, uint64_t in_dump, const char *trouble);
 
 /* Behind vh_unpack_load(): that a library is missing which its pages need is told by why. */
 void vh_dump_open_kdump(int fd, struct vh_dump *out);

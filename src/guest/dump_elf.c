@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A guest's memory in an ELF core: its program headers are its pieces of RAM. */
+/*
+ * A guest's memory in an ELF core: its program headers are its pieces of RAM. A filter
+ * (makedumpfile -E) makes many of them, each with what it left out of the memory behind its bytes
+ * in the file (p_memsz above p_filesz).
+ */
 #include <elf.h>
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 
 #include "guest/dump.h"
 
-#define MAX_SEGMENTS 65536u /* that are looked at; VH_MAX_RAM of them count */
+#define MAX_SEGMENTS 65536u
 
 struct segment {
-	uint64_t gpa, bytes, offset;
+	uint64_t gpa, bytes, offset; /* bytes: in the file */
+	uint64_t ram;                /* bytes of memory: what is more than those was left out */
 };
 
 struct core {
 	int fd;
-	struct segment segments[VH_MAX_RAM]; /* in the order of the file */
+	struct segment *segments; /* by address */
 	size_t n;
+	uint64_t left_out; /* pages */
+	bool too_many;     /* segments */
+	bool cut_short;    /* the file ends before a segment does */
 };
 
 enum vh_dump_kind vh_dump_kind_of(const void *head, size_t n)
@@ -43,50 +52,108 @@ void vh_dump_free(struct vh_dump *d)
 	*d = (struct vh_dump){0};
 }
 
-static const struct segment *segment_at(const struct core *c, uint64_t gpa)
+char *vh_dump_note(uint64_t left_out, uint64_t in_dump, const char *trouble)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (gpa >= c->segments[i].gpa && gpa - c->segments[i].gpa < c->segments[i].bytes)
-			return &c->segments[i];
-	return NULL;
+	vh_auto_buf struct vh_buf b = {0};
+
+	if (left_out)
+		vh_buf_printf(&b,
+			"the dump leaves out %" PRIu64 " of the guest's %" PRIu64 " pages",
+			left_out, left_out + in_dump);
+	if (trouble)
+		vh_buf_printf(&b, "%s%s", b.len ? "; " : "", trouble);
+	return b.len ? vh_strdup(vh_buf_str(&b)) : NULL;
 }
 
+/* How many begin at or before it. */
+static size_t segments_up_to(const struct core *c, uint64_t gpa)
+{
+	size_t low = 0, high = c->n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (c->segments[middle].gpa <= gpa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* A piece of RAM may be of several segments. */
 static int core_read(void *self, vh_gpa gpa, void *to, size_t n)
 {
 	const struct core *c = self;
-	const struct segment *s = segment_at(c, gpa.a);
-	uint64_t within = s ? gpa.a - s->gpa : 0;
+	uint8_t *out = to;
 
-	if (!s || n > s->bytes - within)
-		return -EFAULT;
-	return vh_read_at(c->fd, s->offset + within, to, n);
+	while (n) {
+		size_t i = segments_up_to(c, gpa.a);
+		const struct segment *s = i ? &c->segments[i - 1] : NULL;
+		uint64_t within = s ? gpa.a - s->gpa : 0;
+
+		if (!s || within >= s->bytes)
+			return -ENODATA;
+		size_t part = (size_t)VH_MIN(s->bytes - within, (uint64_t)n);
+		int err = vh_read_at(c->fd, s->offset + within, out, part);
+
+		if (err)
+			return err;
+		out += part;
+		n -= part;
+		gpa.a += part;
+	}
+	return 0;
 }
 
-/* All that is in the file can be read. */
 static bool core_next(void *self, vh_gpa gpa, uint64_t most, struct vh_run *run)
 {
 	const struct core *c = self;
 	uint64_t page = gpa.a & ~(VH_GUEST_PAGE - 1);
-	const struct segment *s = segment_at(c, page);
+	size_t i = segments_up_to(c, page);
 
-	if (!s)
+	if (i && page - c->segments[i - 1].gpa >= c->segments[i - 1].bytes)
+		i++;
+	else if (!i)
+		i = 1;
+	if (i > c->n)
 		return false;
-	run->gpa.a = page;
-	run->bytes = VH_MIN(most, s->bytes - (page - s->gpa)) & ~(VH_GUEST_PAGE - 1);
+	const struct segment *s = &c->segments[i - 1];
+
+	run->gpa.a = VH_MAX(page, s->gpa);
+	run->bytes = VH_MIN(most, s->bytes - (run->gpa.a - s->gpa)) & ~(VH_GUEST_PAGE - 1);
 	return run->bytes > 0;
+}
+
+static void core_free(void *self)
+{
+	struct core *c = self;
+
+	free(c->segments);
+	free(c);
 }
 
 static void take_segment(struct core *c, const Elf64_Phdr *p)
 {
-	uint64_t end;
+	uint64_t end, ram = VH_MAX(p->p_memsz, p->p_filesz);
+	uint8_t last;
 
 	/* What is not a number of whole pages is cut to it. */
-	if (c->n == VH_MAX_RAM || p->p_filesz < VH_GUEST_PAGE || p->p_paddr % VH_GUEST_PAGE ||
-		__builtin_add_overflow(p->p_paddr, p->p_filesz, &end) ||
+	if (ram < VH_GUEST_PAGE || p->p_paddr % VH_GUEST_PAGE ||
+		__builtin_add_overflow(p->p_paddr, ram, &end) ||
 		__builtin_add_overflow(p->p_offset, p->p_filesz, &end) || end > INT64_MAX)
 		return;
-	c->segments[c->n++] =
-		(struct segment){p->p_paddr, p->p_filesz & ~(VH_GUEST_PAGE - 1), p->p_offset};
+	struct segment s = {.gpa = p->p_paddr,
+		.bytes = p->p_filesz & ~(VH_GUEST_PAGE - 1),
+		.offset = p->p_offset,
+		.ram = ram & ~(VH_GUEST_PAGE - 1)};
+
+	c->left_out += (s.ram - s.bytes) / VH_GUEST_PAGE;
+	if (!s.bytes)
+		return;
+	if (vh_read_at(c->fd, s.offset + s.bytes - 1, &last, 1))
+		c->cut_short = true;
+	VH_PUSH(c->segments, c->n) = s;
 }
 
 static void take_notes(int fd, const Elf64_Phdr *p, struct vh_dump *out)
@@ -134,8 +201,9 @@ static uint32_t count_segments(int fd, const Elf64_Ehdr *h)
 
 static void take_all(struct core *c, const Elf64_Ehdr *h, struct vh_dump *out)
 {
-	uint32_t n = VH_MIN(count_segments(c->fd, h), MAX_SEGMENTS);
+	uint32_t all = count_segments(c->fd, h), n = VH_MIN(all, MAX_SEGMENTS);
 
+	c->too_many = n < all;
 	for (uint32_t i = 0; i < n; i++) {
 		Elf64_Phdr p;
 
@@ -149,10 +217,57 @@ static void take_all(struct core *c, const Elf64_Ehdr *h, struct vh_dump *out)
 	}
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const struct segment *x = a, *y = b;
+
+	if (x->gpa != y->gpa)
+		return x->gpa < y->gpa ? -1 : 1;
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+/* Of two that overlap the one that begins later has what both claim: nobody writes such. */
+static void sort_segments(struct core *c)
+{
+	size_t n = 0;
+
+	qsort(c->segments, c->n, sizeof(*c->segments), by_address);
+	for (size_t i = 0; i < c->n; i++) {
+		struct segment s = c->segments[i];
+
+		uint64_t room = i + 1 < c->n ? c->segments[i + 1].gpa - s.gpa : s.ram;
+
+		s.bytes = VH_MIN(s.bytes, room);
+		s.ram = VH_MIN(s.ram, room);
+		if (s.bytes)
+			c->segments[n++] = s;
+	}
+	c->n = n;
+}
+
+/* Pieces of RAM, of segments that touch each other: no more than there may be, the last of which
+ * reaches to the end. */
+static size_t pieces_of(const struct core *c, struct vh_ram *ram)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct segment *s = &c->segments[i];
+		struct vh_ram *last = n ? &ram[n - 1] : NULL;
+
+		if (last && (n == VH_MAX_RAM || last->gpa.a + last->bytes == s->gpa))
+			last->bytes = s->gpa + s->ram - last->gpa.a;
+		else
+			ram[n++] = (struct vh_ram){.gpa = {s->gpa}, .bytes = s->ram};
+	}
+	return n;
+}
+
 void vh_dump_open_elf(int fd, struct vh_dump *out)
 {
-	static const struct vh_memory_source source = {core_read, core_next, free};
+	static const struct vh_memory_source source = {core_read, core_next, core_free};
 	struct vh_ram ram[VH_MAX_RAM];
+	uint64_t pages = 0;
 	Elf64_Ehdr h;
 	const char *no;
 
@@ -170,13 +285,17 @@ void vh_dump_open_elf(int fd, struct vh_dump *out)
 
 	c->fd = fd;
 	take_all(c, &h, out);
-	for (size_t i = 0; i < c->n; i++)
-		ram[i] =
-			(struct vh_ram){.gpa = {c->segments[i].gpa}, .bytes = c->segments[i].bytes};
-	if (c->n) {
-		out->memory = vh_memory_new(&source, c, ram, c->n);
+	if (!c->n) {
+		core_free(c);
+		out->why = vh_strdup("the dump has no memory in it");
 		return;
 	}
-	free(c);
-	out->why = vh_strdup("the dump has no memory in it");
+	sort_segments(c);
+	for (size_t i = 0; i < c->n; i++)
+		pages += c->segments[i].bytes / VH_GUEST_PAGE;
+	out->note = vh_dump_note(c->left_out, pages,
+		c->cut_short  ? "the dump is cut short"
+		: c->too_many ? "the dump has more segments than are looked at"
+			      : NULL);
+	out->memory = vh_memory_new(&source, c, ram, pieces_of(c, ram));
 }

@@ -8,7 +8,6 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
 
 #include "guest/dump.h"
 #include "guest/unpack.h"
@@ -21,8 +20,8 @@
 enum { STATUS_AT = 424, BLOCK_SIZE_AT = 428, SUB_BLOCKS_AT = 432, BITMAP_BLOCKS_AT = 436 };
 enum { MAX_PFN_AT = 440, HEAD_BYTES = 464 };
 enum { NOTES_AT = 48, NOTES_SIZE_AT = 56, MAX_PFN_64_AT = 96, SUB_BYTES = 104 };
-enum { INCOMPLETE = 8 };       /* of the status in the header */
-#define FIRST_DESCRIPTORS 256u /* that are asked how their pages are compressed */
+enum { INCOMPLETE = 8 }; /* of the status in the header */
+#define SAMPLES 1024u    /* of pages, when it is opened */
 
 struct record { /* of a flattened dump: bytes of the plain one */
 	uint64_t offset, bytes, at;
@@ -37,7 +36,8 @@ struct kdump {
 	uint64_t pages;      /* bits of it */
 	uint64_t in_dump;    /* of them those that are set */
 	uint64_t left_out;   /* pages that the guest has and the dump has not */
-	unsigned packings;   /* how pages are compressed, as far as the header and the first tell */
+	unsigned packings;   /* how pages are compressed, as far as the header and some tell */
+	bool cut_short;      /* the file ends before its pages do */
 	bool incomplete;     /* its writer ran out of room */
 	uint64_t descriptor; /* where those of pages begin */
 };
@@ -274,20 +274,28 @@ static void read_notes(const struct kdump *k, const uint8_t *sub, struct vh_dump
 		vh_dump_take_notes(notes, n, out);
 }
 
-/* How its pages are compressed, as its header says and the first of them do. */
-static unsigned packings_of(const struct kdump *k, unsigned status)
+/* How pages are compressed, as the header says and some of them do, from first to last; and whether
+ * the farthest of these is in the file. */
+static void sample_pages(struct kdump *k, unsigned status)
 {
-	uint64_t n = VH_MIN(k->in_dump, (uint64_t)FIRST_DESCRIPTORS);
-	unsigned found = status;
+	uint64_t step = k->in_dump / SAMPLES + 1, end = 0;
+	uint8_t last;
 
-	for (uint64_t i = 0; i < n; i++) {
+	k->packings = status & VH_PACKINGS;
+	for (uint64_t n = 0; n < k->in_dump; n += step) {
+		/* Back to front, so that the last is one of them. */
+		uint64_t i = k->in_dump - 1 - n;
 		struct page_descriptor d;
 
-		if (read_plain(k, k->descriptor + i * sizeof(d), &d, sizeof(d)))
-			break;
-		found |= d.flags;
+		if (read_plain(k, k->descriptor + i * sizeof(d), &d, sizeof(d))) {
+			k->cut_short = true;
+			return;
+		}
+		k->packings |= d.flags & VH_PACKINGS;
+		if (d.size && d.offset <= (uint64_t)INT64_MAX - d.size)
+			end = VH_MAX(end, d.offset + d.size);
 	}
-	return found & VH_PACKINGS;
+	k->cut_short = end && read_plain(k, end - 1, &last, 1);
 }
 
 static const char *read_heads(struct kdump *k, struct vh_dump *out)
@@ -314,23 +322,18 @@ static const char *read_heads(struct kdump *k, struct vh_dump *out)
 		return no;
 	k->descriptor = bitmap + bytes;
 	k->incomplete = u32_at(head, STATUS_AT) & INCOMPLETE;
-	k->packings = packings_of(k, u32_at(head, STATUS_AT));
+	sample_pages(k, u32_at(head, STATUS_AT));
 	return NULL;
 }
 
 /* What is not in it must not be taken for what was not there. */
 static char *note_of(const struct kdump *k)
 {
-	vh_auto_buf struct vh_buf b = {0};
-
-	if (k->left_out)
-		vh_buf_printf(&b,
-			"the dump leaves out %" PRIu64 " of the guest's %" PRIu64 " pages",
-			k->left_out, k->left_out + k->in_dump);
-	if (k->incomplete)
-		vh_buf_printf(
-			&b, "%sthe dump is incomplete, as its header says", b.len ? "; " : "");
-	return b.len ? vh_strdup(vh_buf_str(&b)) : NULL;
+	return vh_dump_note(k->left_out, k->in_dump,
+		k->incomplete                 ? "the dump is incomplete, as its header says"
+		: k->n_records == MAX_RECORDS ? "the dump has more pieces than are looked at"
+		: k->cut_short                ? "the dump is cut short"
+					      : NULL);
 }
 
 void vh_dump_open_kdump(int fd, struct vh_dump *out)

@@ -106,6 +106,141 @@ static void broken_elf_cores(void **state VH_UNUSED)
 	vh_buf_free(&whole);
 }
 
+static const unsigned packings[] = {
+	0, VH_PACKED_ZLIB, VH_PACKED_LZO, VH_PACKED_SNAPPY, VH_PACKED_ZSTD};
+
+static void open_kdump(const struct vh_buf *b, int *fd, struct vh_dump *d)
+{
+	*fd = dumpfile_open(b);
+	vh_dump_open_kdump(*fd, d);
+}
+
+static void close_dump(int fd, struct vh_dump *d)
+{
+	vh_dump_free(d);
+	close(fd);
+}
+
+/* As makedumpfile -E -d writes it: n segments of a page in the file, and one behind it left out. */
+static struct vh_buf filtered_core(uint16_t n)
+{
+	Elf64_Ehdr h = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, 1},
+		.e_type = ET_CORE,
+		.e_machine = EM_X86_64,
+		.e_phoff = sizeof(h),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_phnum = n};
+	struct vh_buf b = {0};
+
+	vh_buf_add(&b, &h, sizeof(h));
+	for (size_t i = 0; i < n; i++) {
+		/* The order in the file is not that of addresses. */
+		Elf64_Phdr p = {.p_type = PT_LOAD,
+			.p_offset = sizeof(h) + n * sizeof(p) + i * VH_GUEST_PAGE,
+			.p_paddr = 2 * (n - 1 - i) * VH_GUEST_PAGE,
+			.p_filesz = VH_GUEST_PAGE,
+			.p_memsz = 2 * VH_GUEST_PAGE};
+
+		vh_buf_add(&b, &p, sizeof(p));
+	}
+	for (size_t i = 0; i < n; i++)
+		dumpfile_page(&b, (int)(n - 1 - i) % 256);
+	return b;
+}
+
+static void many_segments(void **state VH_UNUSED)
+{
+	struct vh_buf b = filtered_core(1000);
+	int fd = dumpfile_open(&b);
+	uint8_t bytes[VH_GUEST_PAGE];
+	vh_gpa at = {0};
+	struct vh_run run;
+	struct vh_dump d;
+	size_t n = 0;
+
+	vh_dump_open_elf(fd, &d);
+	assert_non_null(d.memory);
+	assert_string_equal(d.note, "the dump leaves out 1000 of the guest's 2000 pages");
+	for (uint64_t i = 0; i < 1000; i++) {
+		at.a = 2 * i * VH_GUEST_PAGE;
+		assert_int_equal(vh_memory_read(d.memory, at, bytes, sizeof(bytes)), 0);
+		assert_int_equal(bytes[VH_GUEST_PAGE - 1], i % 256);
+		at.a += VH_GUEST_PAGE;
+		assert_int_equal(vh_memory_read(d.memory, at, bytes, 1), -ENODATA);
+	}
+	for (at.a = 0; vh_memory_next(d.memory, at, 1 << 20, &run); n++) {
+		assert_int_equal(run.gpa.a, 2 * n * VH_GUEST_PAGE);
+		assert_int_equal(run.bytes, VH_GUEST_PAGE);
+		at.a = run.gpa.a + run.bytes;
+	}
+	assert_int_equal(n, 1000);
+	vh_dump_free(&d);
+	close(fd);
+	vh_buf_free(&b);
+}
+
+/* Two that claim one page, two that begin at one, and two that touch: a read goes on over there. */
+static void segments_that_meet(void **state VH_UNUSED)
+{
+	struct vh_buf b = dumpfile_elf();
+	Elf64_Phdr *p = (Elf64_Phdr *)(void *)(b.data + sizeof(Elf64_Ehdr)) + 1;
+	uint8_t bytes[2 * VH_GUEST_PAGE];
+	struct vh_dump d;
+
+	/* Ones and threes in the file; then 0xaa at the second half of them. */
+	p[0] = (Elf64_Phdr){.p_type = PT_LOAD,
+		.p_offset = p[0].p_offset,
+		.p_paddr = 0x1000,
+		.p_filesz = 2 * VH_GUEST_PAGE,
+		.p_memsz = 2 * VH_GUEST_PAGE};
+	p[1].p_paddr = p[2].p_paddr = 0x2000;
+	int fd = dumpfile_open(&b);
+
+	vh_dump_open_elf(fd, &d);
+	assert_int_equal(vh_memory_read(d.memory, (vh_gpa){0x1000}, bytes, sizeof(bytes)), 0);
+	assert_int_equal(bytes[VH_GUEST_PAGE - 1], 1);
+	assert_int_equal(bytes[VH_GUEST_PAGE], 0xaa);
+	assert_null(d.note);
+	vh_dump_free(&d);
+	close(fd);
+	vh_buf_free(&b);
+}
+
+/* What a full disk left of a dump is said to be that; also where the last page is a zero one, which
+ * lies before all others (makedumpfile). */
+static void cut_short(void **state VH_UNUSED)
+{
+	struct vh_buf zero = dumpfile_kdump(0, false);
+	struct vh_dump of_zero;
+	int zero_fd;
+
+	dumpfile_u64(&zero, DUMPFILE_DESCRIPTORS + 2 * 24, DUMPFILE_PAGES);
+	zero.len = DUMPFILE_PAGES + VH_GUEST_PAGE + 1;
+	open_kdump(&zero, &zero_fd, &of_zero);
+	assert_string_equal(of_zero.note, "the dump is cut short");
+	close_dump(zero_fd, &of_zero);
+	vh_buf_free(&zero);
+	for (int kind = 0; kind < 3; kind++) {
+		struct vh_buf b = kind ? dumpfile_kdump(0, kind == 2) : dumpfile_elf();
+		struct vh_dump d;
+
+		b.len -= kind == 2 ? 2 * 5000 + 3 * 16 : 100; /* two records and the end */
+		int fd = dumpfile_open(&b);
+
+		if (kind)
+			vh_dump_open_kdump(fd, &d);
+		else
+			vh_dump_open_elf(fd, &d);
+		if (kind < 2)
+			assert_string_equal(d.note, "the dump is cut short");
+		else /* the first piece is written last */
+			assert_non_null(strstr(d.why, "no header"));
+		vh_dump_free(&d);
+		close(fd);
+		vh_buf_free(&b);
+	}
+}
+
 static void other_machines(void **state VH_UNUSED)
 {
 	static const struct {
@@ -131,21 +266,6 @@ static void other_machines(void **state VH_UNUSED)
 		close(fd);
 		vh_buf_free(&b);
 	}
-}
-
-static const unsigned packings[] = {
-	0, VH_PACKED_ZLIB, VH_PACKED_LZO, VH_PACKED_SNAPPY, VH_PACKED_ZSTD};
-
-static void open_kdump(const struct vh_buf *b, int *fd, struct vh_dump *d)
-{
-	*fd = dumpfile_open(b);
-	vh_dump_open_kdump(*fd, d);
-}
-
-static void close_dump(int fd, struct vh_dump *d)
-{
-	vh_dump_free(d);
-	close(fd);
 }
 
 /* Where no library is loaded, nothing is called. */
@@ -366,6 +486,9 @@ int main(void)
 		cmocka_unit_test(by_the_first_bytes),
 		cmocka_unit_test(an_elf_core),
 		cmocka_unit_test(broken_elf_cores),
+		cmocka_unit_test(many_segments),
+		cmocka_unit_test(segments_that_meet),
+		cmocka_unit_test(cut_short),
 		cmocka_unit_test(other_machines),
 		cmocka_unit_test(not_loaded),
 		cmocka_unit_test(kdump),
