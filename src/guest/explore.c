@@ -25,6 +25,7 @@ static void add_vcpus(const struct vh_explore_input *input, struct vh_inside *in
 		};
 		v->rip = vh_cpu_place(c).ip;
 		if (c->is_arm) {
+			v->arch = VH_ARCH_ARM64;
 			v->cpl = vh_arm_el(&c->arm) ? 0 : 3;
 			v->irqs_on = vh_arm_irqs_on(&c->arm);
 			v->halted_unknown = true;

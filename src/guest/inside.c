@@ -17,6 +17,12 @@ static const char *const methods[] = {
 };
 VH_NAMES_DEFINE(vh_inside_method, enum vh_inside_method, methods)
 
+static const char *const arches[] = {
+	[VH_ARCH_X86_64] = "x86-64",
+	[VH_ARCH_ARM64] = "arm64",
+};
+VH_NAMES_DEFINE(vh_arch, enum vh_arch, arches)
+
 static const char *const frame_kinds[] = {
 	[VH_FRAME_TOP] = "top",
 	[VH_FRAME_CALL] = "call",

@@ -41,6 +41,9 @@ enum vh_inside_method {
 };
 VH_NAMES_DECLARE(vh_inside_method, enum vh_inside_method);
 
+enum vh_arch { VH_ARCH_X86_64, VH_ARCH_ARM64, VH_N_ARCH };
+VH_NAMES_DECLARE(vh_arch, enum vh_arch);
+
 enum vh_frame_kind {
 	VH_FRAME_TOP,       /* where the vCPU or the sleeping task is */
 	VH_FRAME_CALL,      /* a return address */
@@ -105,9 +108,10 @@ struct vh_inside_task {
 
 struct vh_inside_vcpu {
 	int index;
+	enum vh_arch arch;
 	enum vh_stage stage; /* by its control registers */
 	uint64_t rip;
-	unsigned cpl;
+	unsigned cpl; /* of arm64: 3 at EL0, else 0 */
 	bool irqs_on, halted;
 	bool halted_unknown; /* as of a dump, whose notes do not tell; halted is false then */
 	/* Current task, by the kernel's own per-CPU variable; pid -1 and comm NULL: unknown. */

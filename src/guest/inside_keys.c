@@ -78,6 +78,7 @@
 
 NAMES(vh_inside_outcome)
 NAMES(vh_inside_method)
+NAMES(vh_arch)
 NAMES(vh_frame_kind)
 NAMES(vh_blocked_on)
 NAMES(vh_stage)
@@ -137,6 +138,7 @@ static const struct vh_inside_shape task_shape = SHAPE(task_keys);
 static const struct vh_inside_key vcpu_keys[] = {
 	INT("index", index),
 	ENUM("stage", stage, vh_stage, VH_N_STAGE),
+	ENUM("arch", arch, vh_arch, VH_N_ARCH),
 	HEX("rip", rip),
 	UINT("cpl", cpl, 3),
 	BOOL("irqs_on", irqs_on),

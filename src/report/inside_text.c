@@ -224,8 +224,12 @@ static void put_vcpu(const struct writer *w, const struct vh_inside_vcpu *v)
 	vh_buf_printf(&line, "vCPU %d: %s", v->index, doing_text(v));
 	if (v->comm || v->pid >= 0)
 		vh_buf_printf(&line, ", %s", name);
-	vh_buf_printf(&line, ", CPL %u, interrupts %s%s", v->cpl, v->irqs_on ? "on" : "OFF",
-		v->halted ? ", halted" : "");
+	if (v->arch == VH_ARCH_ARM64)
+		vh_buf_puts(&line, v->cpl == 3 ? ", EL0" : ", EL1 or above");
+	else
+		vh_buf_printf(&line, ", CPL %u", v->cpl);
+	vh_buf_printf(
+		&line, ", interrupts %s%s", v->irqs_on ? "on" : "OFF", v->halted ? ", halted" : "");
 	if (v->samples > 1)
 		vh_buf_printf(&line, "; %u looks, %s, backtrace steady in %u", v->samples,
 			v->same_rip     ? "always the same instruction"

@@ -426,6 +426,15 @@ def arm_panicked(run, guest):
     return problems, " < ".join(compare.names(other)[:4])
 
 
+def diagnosed(run, guest, cause):
+    """What diagnose finds without any console: its own look inside."""
+    done = subprocess.run([run.vmhang, "diagnose", str(guest.pid), "--json"], capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    verdict = json.loads(done.stdout)["verdict"]
+    found = f"{verdict['cause']}, {verdict['confidence']}"
+    return [] if found == f"{cause}, certain" else [f"found {found}, not {cause}, certain"], found
+
+
 def until_panicked(run, guest):
     guest.vm.stage.until("it has panicked", lambda: run.look(guest)["kernel"]["panic_cpu"] is not None, 60, 0.2)
 
@@ -438,8 +447,10 @@ def arm(kernel, cpu, levels):
             raise Skip("no qemu-system-aarch64 here (package qemu-system-arm): arm64 was NOT compared")
         rows = Rows(run.table, f"{kernel}, {cpu.partition(',')[0]}")
         with Stage("inside-arm", "tcg", qemu=Qemu("arm64", ["qemu-system-aarch64", "-cpu", cpu])) as stage:
-            guest = truth.reads_disk(stage, truth.UNTIL_GO + "echo c >/proc/sysrq-trigger\n", kernel=kernel,
-                                     append=" ".join(SECRETS), machine="virt")
+            guest = truth.reads_disk(
+                stage, truth.UNTIL_GO + "(while :; do :; done) & runs=$!\n" + truth.UNTIL_GO +
+                "kill $runs; sleep 1; echo c >/proc/sysrq-trigger\n", kernel=kernel, append=" ".join(SECRETS),
+                machine="virt")
             guest.let_it_wait()
             told = guest.told()
             look = compare_all(run, rows, guest, told, method="scan")
@@ -448,8 +459,11 @@ def arm(kernel, cpu, levels):
                          [f"{look['kernel']['levels']} levels, not {levels}"], f"{levels} of page tables")
             rows.check("saved", saved, run, stage, guest)
             guest.go()
+            rows.check("a program", program_runs, run, guest)
+            guest.go()
             until_panicked(run, guest)
             rows.check("panic", arm_panicked, run, guest)
+            rows.check("diagnosed", diagnosed, run, guest, "guest-panic-requested")
     return play
 
 

@@ -90,6 +90,19 @@ static char *text_of(const struct vh_inside *in, const struct vh_inside_show *sh
 			fail_msg("no \"%s\" in:\n%s", (part), (text));                             \
 	} while (0)
 
+/* ARM has no CPL. */
+static void a_hung_arm_guest(void **state VH_UNUSED)
+{
+	struct vh_inside *in = hung();
+
+	in->vcpus[1].arch = VH_ARCH_ARM64;
+	vh_auto_free char *text =
+		text_of(in, &(struct vh_inside_show){.name = "a", .stacks = true});
+
+	HAS(text, "  vCPU 1: at one place, ins\\x0amod (pid 90), EL1 or above, interrupts OFF");
+	vh_inside_free(in);
+}
+
 static void a_hung_guest(void **state VH_UNUSED)
 {
 	struct vh_inside *in = hung();
@@ -227,6 +240,7 @@ int main(void)
 		cmocka_unit_test(a_hung_guest),
 		cmocka_unit_test(what_its_log_tells_of_trouble),
 		cmocka_unit_test(a_moment_in_state_d_is_no_headline),
+		cmocka_unit_test(a_hung_arm_guest),
 		cmocka_unit_test(as_told),
 		cmocka_unit_test(no_linux),
 		cmocka_unit_test(json_is_escaped),
