@@ -159,6 +159,25 @@ def hung_task_comes_back(stage):
     return vm
 
 
+def works_for(stage, vm, seconds):
+    """Some vCPU has run for so long, by the host's count."""
+    def used():
+        return sum(process.run_ns(vm.pid, vm.vcpu(cpu))[0] for cpu in (0, 1))
+    before = used()
+    stage.until(f"its vCPUs have run for {seconds} s", lambda: used() - before > seconds * 1e9, 90, 0.1)
+
+
+def soft_lockup_over_busy(stage):
+    """The kernel's last report of it is young, but the next one is overdue."""
+    vm = guest(stage, QUICK + trouble("spin", seconds=8) + "sleep 9\n"
+               "while :; do busybox dd if=/dev/urandom of=/dev/null bs=64k count=200 2>/dev/null; done\n")
+    says(stage, "stuck for")
+    serial = stage.tmp / "serial.out"
+    stage.until("no report has come for longer than one takes",
+                lambda: time.time() - serial.stat().st_mtime > 40, 120, 0.2)
+    return vm
+
+
 FILES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4")  # that of checksums by hand: ext4 only asks for it
 MAKE_FILES = "mkdir /mnt; mke2fs -F /dev/vda >/dev/null; mount -t ext4 -o errors=remount-ro /dev/vda /mnt\n"
 
@@ -285,6 +304,17 @@ SCENARIOS = [
          stuck("stuck for", "spin", seconds=8, then=both_halted), load=0),
     case("hung-task-over", "a task that came back after eight seconds", "guest-idle", ("idle", False),
          hung_task_comes_back, load=0, quick=False),
+    case("oom-survived", "one process ate all memory and was killed, and the guest works on", "guest-busy",
+         ("running", False), script("tail /dev/zero & wait\necho lab: survived\nwhile :; do :; done\n",
+                                    "Out of memory: Killed", "lab: survived",
+                                    then=lambda stage, vm: works_for(stage, vm, 5)), "likely"),
+    case("sysrq-w", "somebody had the tasks in state D printed, one waited for two seconds, and the guest works on",
+         "guest-busy", ("running", False),
+         script("tune kernel/printk 7\n" + trouble("endless-wait", seconds=2) + "echo w >/proc/sysrq-trigger\n"
+                "while :; do :; done\n", "Show Blocked State", "make_endless_wait",
+                then=lambda stage, vm: works_for(stage, vm, 5)), "likely"),
+    case("soft-lockup-over-busy", "a soft lockup that ended, and its CPU works in the kernel since", "guest-busy",
+         ("running", False), soft_lockup_over_busy, "likely", quick=False),
     case("timer-slow", "a timer whose handler takes longer than its period: slow, and goes on", "guest-busy",
          ("running", False), stuck("hrtimer: interrupt took", "timer-storm", then=lambda stage, vm: vm.until_runs(1)),
          "likely", quick=False),

@@ -131,11 +131,30 @@ enum vh_doing vh_inside_doing(const struct vh_inside_vcpu *v)
 		return VH_DOING_LOCK;
 	if (spins_in(v, answers) && (v->samples < 2 || vh_inside_stays(v)))
 		return VH_DOING_IPI;
+	/* Nothing wakes it. Of a kernel that runs behind another (kdump), those that the first had
+	 * stopped have no names. */
+	if (v->halted && !v->irqs_on)
+		return VH_DOING_PARKED;
 	if (!v->stack.n)
 		return VH_DOING_UNKNOWN;
 	if (vh_inside_stays(v) && !v->halted)
 		return v->irqs_on ? VH_DOING_ONE_PLACE : VH_DOING_IRQS_OFF;
 	return VH_DOING_KERNEL;
+}
+
+bool vh_inside_knows_task(const struct vh_inside_vcpu *v)
+{
+	return (v->comm || v->pid >= 0) && !(v->cpl == 3 && v->pid == 0);
+}
+
+bool vh_inside_copies_memory(const struct vh_inside_vcpu *v)
+{
+	static const char *const begins[] = {"clear_page", "clear_user", "__clear_user",
+		"copy_page", "copy_user", "__copy_user", "copy_mc", "rep_movs", "rep_stos",
+		"memcpy", "__memcpy", "memmove", "__memmove", "memset", "__memset", NULL};
+
+	return v->stack.n && v->stack.frames[0].kind != VH_FRAME_GUESS &&
+	       begins_any(v->stack.frames[0].symbol, begins);
 }
 
 const struct vh_frame *vh_inside_spin_frame(const struct vh_backtrace *b)

@@ -25,6 +25,12 @@ enum vh_doing {
 };
 const char *vh_doing_name(enum vh_doing doing); /* stable: "irqs-off" */
 enum vh_doing vh_inside_doing(const struct vh_inside_vcpu *v);
+/* False where its current task was read at another moment than its registers: programs are never
+ * run by the idle task. */
+bool vh_inside_knows_task(const struct vh_inside_vcpu *v);
+/* It fills or copies memory: one instruction of it may last for long, and is work (arch/x86/lib).
+ */
+bool vh_inside_copies_memory(const struct vh_inside_vcpu *v);
 /* It was met at the same place whenever it was looked at, at least twice. */
 bool vh_inside_stays(const struct vh_inside_vcpu *v);
 

@@ -83,20 +83,6 @@ static bool writes_to_console(const struct vh_backtrace *b)
 	return false;
 }
 
-/* One instruction that fills or copies up to gigabytes is met at one place, and is work
- * (arch/x86/lib). */
-static bool copies_memory(const struct vh_backtrace *b)
-{
-	static const char *const begins[] = {"clear_page", "clear_user", "copy_page", "copy_user",
-		"rep_movs", "rep_stos", "__memcpy", "memcpy", "__memset", "memset", "__memmove",
-		"memmove", "copy_mc", "__copy_user", "__clear_user"};
-
-	for (size_t i = 0; b->n && b->frames[0].symbol && i < VH_ARRAY_SIZE(begins); i++)
-		if (vh_prefix(b->frames[0].symbol, begins[i]))
-			return true;
-	return false;
-}
-
 /* ", which cat (pid 17) holds" */
 static char *held_text(const struct vh_inside_lock *l)
 {
@@ -115,7 +101,7 @@ static void add_spin(
 	struct vh_fact *f;
 
 	if (!vh_inside_stays(v) || !agrees(facts, v) || writes_to_console(&v->stack) ||
-		copies_memory(&v->stack))
+		vh_inside_copies_memory(v))
 		return;
 	f = add(facts, vh_fact_add(facts, id, v->index, NAN,
 			       "vCPU %d %s in %s with interrupts %s%s%s%s, at each of %u looks",
@@ -171,6 +157,13 @@ static void add_vcpu(struct vh_facts *facts, const struct vh_inside_vcpu *v)
 	vh_auto_free char *task = vh_task_name(v->comm, v->pid);
 
 	add_lag(facts, v, doing);
+	if (v->cpl != 3 && vh_inside_stays(v) && vh_inside_copies_memory(v)) {
+		vh_auto_free char *where = vh_frame_where(&v->stack.frames[0]);
+
+		add(facts, vh_fact_add(facts, VH_FACT_INSIDE_COPIES, v->index, NAN,
+				   "vCPU %d fills or copies memory in its kernel, in %s", v->index,
+				   where));
+	}
 	switch (doing) {
 	case VH_DOING_PANIC:
 		add_panic(facts, v);
@@ -192,7 +185,7 @@ static void add_vcpu(struct vh_facts *facts, const struct vh_inside_vcpu *v)
 				   "vCPU %d is in its kernel's idle task", v->index));
 		break;
 	case VH_DOING_USER:
-		if (v->comm || v->pid > 0) {
+		if (vh_inside_knows_task(v)) {
 			vh_auto_free char *mapping = vh_escaped(v->mapping);
 
 			add(facts, vh_fact_add(facts, VH_FACT_INSIDE_TASK, v->index, (double)v->pid,

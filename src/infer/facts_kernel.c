@@ -150,7 +150,11 @@ static char *report_text(const struct vh_kernel_report *r)
 		vh_buf_puts(&b, "the guest's kernel says");
 		break;
 	}
-	vh_buf_printf(&b, ": \"%s\"", r->line);
+	/* Of a kill the numbers behind it are long, and in the log. */
+	const char *numbers = r->kind == VH_REPORT_OOM_KILL ? strstr(r->line, " total-vm:") : NULL;
+
+	vh_buf_printf(&b, ": \"%.*s\"", numbers ? (int)(numbers - r->line) : (int)strlen(r->line),
+		r->line);
 	if (r->where)
 		vh_buf_printf(
 			&b, ", in %s%s%s", r->where, r->task ? " of " : "", r->task ? r->task : "");

@@ -69,7 +69,9 @@ static void tell_programs(const struct vh_inside *in, struct vh_buf *out)
 	const struct vh_inside_vcpu *user = first_that(in, VH_DOING_USER);
 	size_t users = count(in, VH_DOING_USER), kernel = count(in, VH_DOING_KERNEL);
 
-	if (users == 1) {
+	if (users == 1 && !vh_inside_knows_task(user)) {
+		clause(out, "vCPU %d runs a program", user->index);
+	} else if (users == 1) {
 		vh_auto_free char *name = vh_task_name(user->comm, user->pid);
 
 		clause(out, "vCPU %d runs %s", user->index, name);

@@ -222,7 +222,7 @@ static void put_vcpu(const struct writer *w, const struct vh_inside_vcpu *v)
 	vh_auto_buf struct vh_buf line = {0};
 
 	vh_buf_printf(&line, "vCPU %d: %s", v->index, doing_text(v));
-	if (v->comm || v->pid >= 0)
+	if (vh_inside_knows_task(v))
 		vh_buf_printf(&line, ", %s", name);
 	if (v->arch == VH_ARCH_ARM64)
 		vh_buf_puts(&line, v->cpl == 3 ? ", EL0" : ", EL1 or above");

@@ -10,6 +10,7 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 	const struct vh_fact *user = vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v);
 	const struct vh_fact *wakes = vh_fact_of(f, VH_FACT_VCPU_WAKES, v);
 	const struct vh_fact *widely = vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, v);
+	const struct vh_fact *copies = vh_fact_of(f, VH_FACT_INSIDE_COPIES, v);
 	const struct vh_fact *takes = vh_fact_of(f, VH_FACT_VCPU_TAKES_IRQS, v);
 
 	if (busy) {
@@ -22,7 +23,8 @@ static void weigh_vcpu(const struct vh_facts *f, struct vh_judgement *j, int v)
 		vh_for(j, widely || moves || user ? VH_STRONG : VH_WEAK, takes);
 		/* An idle loop of a kernel that does not halt is no place to be stuck in, and one
 		 * that was met halted rests where it is. */
-		if (!user && !vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
+		vh_for(j, on ? VH_STRONG : VH_WEAK, copies);
+		if (!user && !copies && !vh_fact_of(f, VH_FACT_VCPU_HLT, v) &&
 			vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v) &&
 			!(on && vh_fact_of(f, VH_FACT_VCPU_WAITS_FOR_TASK, v))) {
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RIP_FIXED, v));

@@ -47,6 +47,11 @@ static void judge(const struct vh_facts *f, struct vh_judgement *j)
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_RUNS_WIDELY, v));
 			continue;
 		}
+		/* One instruction fills megabytes. */
+		if (vh_fact_of(f, VH_FACT_INSIDE_COPIES, v)) {
+			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_INSIDE_COPIES, v));
+			continue;
+		}
 		/* A user program may compute in a tight loop for as long as it likes. */
 		if (vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v)) {
 			vh_against(j, VH_STRONG, vh_fact_of(f, VH_FACT_VCPU_USER_MODE, v));

@@ -371,6 +371,11 @@ static void a_vcpu_that_fills_memory(void **state VH_UNUSED)
 	assert_null(vh_fact(j.facts, VH_FACT_INSIDE_SPIN_IRQS_ON));
 	assert_true(!j.v->cause || j.v->cause->confidence < VH_CERTAIN);
 	drop(&j);
+
+	in = linux_up(1000);
+	vcpu(in, 0, true, false, IDLE)->halted = true;
+	vcpu(in, 90, true, true, "clear_user_rep_good read_zero vfs_read ksys_read");
+	EXPECT(with(guest(IDLES, SPINS), in), "guest-busy", RUNNING, NO, VH_LIKELY);
 }
 
 /* A guest that was started a moment ago spins for a while as it comes up, but not without ticks. */
@@ -551,6 +556,12 @@ static void doing(void **state VH_UNUSED)
 	assert_int_equal(vh_inside_doing(v), VH_DOING_IDLE);
 	v = vcpu(in, 7, true, true, "csd_lock_wait.cold smp_call_function_many_cond");
 	assert_int_equal(vh_inside_doing(v), VH_DOING_IPI);
+	v = vcpu(in, 0, false, true, "");
+	v->halted = true;
+	assert_int_equal(vh_inside_doing(v), VH_DOING_PARKED);
+	v = vcpu(in, 0, true, false, "");
+	v->cpl = 3;
+	assert_false(vh_inside_knows_task(v));
 	v = vcpu(in, 7, true, true, "panic [evil]");
 	assert_int_equal(vh_inside_doing(v), VH_DOING_ONE_PLACE);
 	v = vcpu(in, 7, true, true, "spin");

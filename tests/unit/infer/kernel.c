@@ -244,6 +244,12 @@ static void one_process_after_another_is_killed(void **state VH_UNUSED)
 {
 	EXPECT(guest(WORKS, WORKS_IN_KERNEL, KILL("0") KILL("1") KILL("2"), 3),
 		"guest-out-of-memory", RUNNING, YES, VH_LIKELY);
+	struct judged j = judge(guest(WORKS, WORKS_IN_KERNEL, KILL("0") KILL("1") KILL("2"), 3));
+
+	assert_string_equal(j.v->headline,
+		"the guest is out of memory: the guest's kernel killed processes for want of "
+		"memory 3 times, last: \"Out of memory: Killed process 12 (tail)\", 3 s ago");
+	drop(&j);
 	/* One kill, long ago, or within a container's limit. */
 	EXPECT(guest(WORKS, IDLES, KILL("0"), 3), "guest-busy", RUNNING, NO, VH_CERTAIN);
 	EXPECT(guest(WORKS, IDLES, KILL("0") KILL("1") KILL("2"), 600), "guest-busy", RUNNING, NO,
