@@ -203,8 +203,8 @@ static bool is_better(enum vh_turn_kind kind, enum vh_turn_kind than, size_t loo
 	return begins(kind) && begins(than);
 }
 
-/* A thread that is let go is ready before it has run again: at that look its wait was over, and with
- * it what was known of where it waited. */
+/* A thread that is let go is ready before it has run again: at that look its wait was over, and
+ * with it what was known of where it waited. */
 static bool woke_before(const struct vh_turn *turn, const struct vh_pulse_side *before)
 {
 	return turn->kind == VH_TURN_CAME_ALIVE && turn->before.wchan[0] && !before->wchan[0];
