@@ -9,6 +9,7 @@
 #include "collect/trace.h"
 #include "decode/model.h"
 #include "discover/libvirt.h"
+#include "guest/unpack.h"
 
 #define CAP_BYTES 65536
 
@@ -224,6 +225,16 @@ static struct finding check_disassembler(struct vh_host *host)
 					       : bad(vh_strdup(why ? why : "not available"));
 }
 
+static struct finding check_unpacking(struct vh_host *host)
+{
+	const char *name, *why;
+
+	(void)host;
+	vh_unpack_load();
+	return vh_unpack_lacks(VH_PACKINGS, &name, &why) ? bad(vh_asprintf("%s: %s", name, why))
+							 : good(NULL);
+}
+
 static const struct check {
 	const char *id;
 	const char *what;
@@ -271,6 +282,8 @@ static const struct check {
 		"start libvirtd or virtqemud, and install libvirt.so.0", check_libvirt},
 	{"disassembler", "disassembly (capstone)", "the instructions at RIP", "install libcapstone",
 		check_disassembler},
+	{"dumps", "dumps of every compression", "the inside of guests whose dump's pages need it",
+		"install liblzo2, libsnappy and libzstd", check_unpacking},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
