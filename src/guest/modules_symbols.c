@@ -50,12 +50,11 @@ static bool is_name(const char *name)
 
 static void add(struct vh_module *module, const Elf64_Sym *e, uint32_t index, size_t names)
 {
-	const char *name = module->names + e->st_name;
+	const char *name = e->st_name < names ? module->names + e->st_name : "";
 	bool global = ELF64_ST_BIND(e->st_info) != STB_LOCAL;
 	char type = ELF64_ST_TYPE(e->st_info) == STT_OBJECT ? 'd' : 't';
 
-	if (e->st_name >= names || e->st_shndx == SHN_UNDEF || !(e->st_value >> 63) ||
-		!is_name(name))
+	if (e->st_shndx == SHN_UNDEF || !(e->st_value >> 63) || !is_name(name))
 		return;
 	VH_PUSH(module->symbols, module->n_symbols) = (struct vh_symbol){
 		.name = name,
