@@ -38,7 +38,9 @@ static const struct sign rcu_signs[] = {
 	{"synchronize_sched*", VH_BLOCKED_RCU},
 	{"__synchronize_srcu*", VH_BLOCKED_RCU},
 	{"__wait_rcu_gp", VH_BLOCKED_RCU},
+	{"_synchronize_rcu_expedited*", VH_BLOCKED_RCU},
 	{"rcu_barrier*", VH_BLOCKED_RCU},
+	{"_rcu_barrier*", VH_BLOCKED_RCU},
 	{"srcu_barrier*", VH_BLOCKED_RCU},
 };
 
