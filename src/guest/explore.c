@@ -44,6 +44,8 @@ static void read_log(struct vh_kernel *k, uint64_t from, struct vh_inside *in)
 	struct vh_step step = vh_step_begin(vh_space_memory(k->space));
 
 	vh_printk_read(k, from, in);
+	if (!k->secrets)
+		vh_kernel_describe_by_log(k, in);
 	/* The log begins with the command line. */
 	for (size_t i = 0; i < in->n_dmesg; i++)
 		vh_secrets_hide(k->secrets, in->dmesg[i].text, in->dmesg[i].n);

@@ -33,6 +33,7 @@ struct vh_kernel {
 	struct vh_modules *modules;   /* maybe empty; NULL with only_log */
 	struct vh_unwinder *unwinder; /* NULL with only_log */
 	struct vh_secrets *secrets;   /* of its command line; NULL: it was not read */
+	uint64_t banner;              /* linux_banner */
 	enum vh_inside_method method;
 	bool pti;
 	unsigned version; /* 6.1 as 601; 0 unknown */
@@ -69,6 +70,8 @@ bool vh_kernel_since(const struct vh_kernel *k, unsigned major, unsigned minor);
 
 /* Release, banner, build id, command line (masked), uptime, taint, panic: of its variables. */
 void vh_kernel_describe(struct vh_kernel *k, struct vh_inside *in);
+/* The command line, where no variable told it: the kernel's log begins with it. */
+void vh_kernel_describe_by_log(struct vh_kernel *k, struct vh_inside *in);
 
 /* arm64; else x86-64. */
 static inline bool vh_kernel_is_arm(const struct vh_kernel *k)

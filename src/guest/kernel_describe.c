@@ -16,10 +16,8 @@ static void describe_banner(const struct vh_kernel *k, struct vh_inside_kernel *
 {
 	char banner[VH_GUEST_PAGE];
 	struct vh_str rest, word;
-	uint64_t gva;
 
-	if (!vh_symbols_address(k->symbols, "linux_banner", &gva) ||
-		vh_space_string(k->space, gva, banner, sizeof(banner)) < 0)
+	if (!k->banner || vh_space_string(k->space, k->banner, banner, sizeof(banner)) < 0)
 		return;
 	rest = vh_str(banner);
 	if (!vh_next_line(&rest, &word))
@@ -118,6 +116,25 @@ static char *command_line(struct vh_kernel *k)
 	return vh_kernel_masked(text, k->secrets);
 }
 
+void vh_kernel_describe_by_log(struct vh_kernel *k, struct vh_inside *in)
+{
+	static const char begin[] = "Kernel command line: ";
+
+	for (size_t i = 0; i < in->n_dmesg && !k->secrets; i++) {
+		const struct vh_inside_record *r = &in->dmesg[i];
+
+		/* What programs write has another facility than the kernel's own. */
+		if (r->facility || !vh_str_starts((struct vh_str){r->text, r->n}, begin))
+			continue;
+		vh_auto_free char *line =
+			vh_strndup(r->text + sizeof(begin) - 1, r->n - (sizeof(begin) - 1));
+
+		k->secrets = vh_secrets_new();
+		free(in->kernel.command_line);
+		in->kernel.command_line = vh_kernel_masked(line, k->secrets);
+	}
+}
+
 /* enum system_states (include/linux/kernel.h); FREEING_INITMEM came with 5.16. */
 static const char *system_state(const struct vh_kernel *k)
 {
@@ -146,8 +163,12 @@ static void describe_image(const struct vh_kernel *k, struct vh_inside_kernel *o
 	if (!vh_symbols_address(k->symbols, "_text", &text) &&
 		!vh_symbols_address(k->symbols, "_stext", &text))
 		text = 0;
-	/* arm64 has all of vmalloc in the same window. */
-	if (text && vh_symbols_address(k->symbols, "_end", &end) && end > text) {
+	/* arm64 has all of vmalloc in the same window. Of a table without variables the text is all
+	 * that is known. */
+	if (text &&
+		(vh_symbols_address(k->symbols, "_end", &end) ||
+			vh_symbols_address(k->symbols, "_etext", &end)) &&
+		end > text) {
 		out->image = text;
 		out->image_bytes = end - text;
 	}

@@ -17,6 +17,9 @@
 #define START_MAP   UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
 #define MAX_NOTES   16u
 #define NOTE_BYTES  4096u
+/* How far behind the text the banner is looked for. */
+#define BANNER_WITHIN (UINT64_C(48) << 20)
+#define MAX_RELEASE   100u
 
 /* --- One page table ------------------------------------------------------------------------------
  */
@@ -42,15 +45,65 @@ static bool is_early_image(const struct vh_range *ranges, size_t n)
 	return false;
 }
 
+/* "... #1 SMP ...": since 6.1 a first banner, made before the build has its number ("# SMP"), stays
+ * in the image (init/version.c, init/version-timestamp.c). */
+static bool is_numbered(struct vh_space *space, uint64_t banner)
+{
+	char text[VH_GUEST_PAGE];
+	const char *mark;
+
+	if (vh_space_string(space, banner, text, sizeof(text)) < 0)
+		return false;
+	mark = strstr(text, " #");
+	return mark && mark[2] >= '0' && mark[2] <= '9';
+}
+
+/*
+ * Without CONFIG_KALLSYMS_ALL (Debian's 6.1 of arm64) the table holds functions alone. Then the
+ * release that the note tells leads to the banner, in the read-only data behind the text.
+ */
+static bool search_banner(const struct vh_kernel_search *s, uint64_t *banner)
+{
+	struct vh_str release;
+	uint64_t from;
+
+	if (!s->note || !vh_vmcoreinfo_string(s->note, "OSRELEASE", &release) ||
+		release.n > MAX_RELEASE || !vh_symbols_address(s->k->symbols, "_etext", &from))
+		return false;
+	vh_auto_free char *text = vh_asprintf("Linux version %.*s (", (int)release.n, release.s);
+	size_t n = strlen(text);
+
+	from &= ~(VH_GUEST_PAGE - 1);
+	for (uint64_t gva = from; gva - from < BANNER_WITHIN; gva += VH_GUEST_PAGE) {
+		uint8_t data[VH_GUEST_PAGE + 2 * MAX_RELEASE];
+		size_t bytes = sizeof(data);
+
+		/* It may reach into the next page, where there is one. */
+		if (vh_space_read(s->k->space, gva, data, bytes)) {
+			bytes = VH_GUEST_PAGE;
+			if (vh_space_read(s->k->space, gva, data, bytes))
+				continue;
+		}
+		for (const uint8_t *at = data;
+			(at = memmem(at, (size_t)(data + bytes - at), text, n)); at++) {
+			*banner = gva + (uint64_t)(at - data);
+			if (is_numbered(s->k->space, *banner))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* "Linux version 6.1.0-49-amd64 (...": the release. */
 static bool read_banner(
-	struct vh_kernel *k, char banner[static VH_GUEST_PAGE], struct vh_str *release)
+	const struct vh_kernel_search *s, char banner[static VH_GUEST_PAGE], struct vh_str *release)
 {
-	uint64_t gva;
+	struct vh_kernel *k = s->k;
 	struct vh_str rest;
 
-	if (!vh_symbols_address(k->symbols, "linux_banner", &gva) ||
-		vh_space_string(k->space, gva, banner, VH_GUEST_PAGE) < 0 ||
+	if ((!vh_symbols_address(k->symbols, "linux_banner", &k->banner) &&
+		    !search_banner(s, &k->banner)) ||
+		vh_space_string(k->space, k->banner, banner, VH_GUEST_PAGE) < 0 ||
 		!vh_prefix(banner, "Linux version "))
 		return false;
 	rest = vh_str(banner + strlen("Linux version "));
@@ -91,7 +144,7 @@ static bool has_symbols(struct vh_kernel_search *s)
 			      : vh_asprintf("its memory could not be read: %s", strerror(-err)));
 		return false;
 	}
-	if (!read_banner(s->k, banner, &release)) {
+	if (!read_banner(s, banner, &release)) {
 		forget(s, vh_strdup("a table of kernel symbols was found, but no banner of Linux "
 				    "where it says"));
 		return false;
@@ -177,15 +230,11 @@ static bool in_user_half(struct vh_kernel_search *s, const struct vh_cpu *c, uin
 
 static bool by_registers(struct vh_kernel_search *s, const struct vh_cpu *cpus, size_t n)
 {
-	uint64_t banner;
-
 	for (size_t i = 0; i < n; i++) {
 		if (!try_cpu(s, &cpus[i]))
 			continue;
-		if (!vh_symbols_address(s->k->symbols, "linux_banner", &banner))
-			banner = 0;
 		for (size_t c = 0; c < n && !s->k->pti; c++)
-			s->k->pti = in_user_half(s, &cpus[c], banner);
+			s->k->pti = in_user_half(s, &cpus[c], s->k->banner);
 		s->k->method = VH_INSIDE_BY_REGISTERS;
 		return true;
 	}
@@ -266,6 +315,7 @@ static bool try_note(struct stale *old, const struct vh_vmcoreinfo *note)
 	if (!vh_kernel_root_of_note(note, &root) || !vh_vmcoreinfo_string(note, "OSRELEASE", &told))
 		return false;
 	release = vh_str_dup(told);
+	s->note = note;
 	if (is_stale(old, root.table, release) || !vh_kernel_try(s, &root)) {
 		free(release);
 		return false;
@@ -298,6 +348,7 @@ static bool by_scan(struct vh_kernel_search *s)
 		else
 			vh_vmcoreinfo_free(note);
 	}
+	s->note = NULL;
 	s->k->method = found ? VH_INSIDE_BY_SCAN : VH_INSIDE_BY_REGISTERS;
 	for (size_t i = 0; i < old.n; i++)
 		free(old.release[i]);
@@ -343,12 +394,12 @@ static void take_swapper(struct vh_kernel *k)
 			!vh_symbols_address(k->symbols, "swapper_pg_dir", &gva)) ||
 		vh_space_translate(k->space, gva, &tables))
 		return;
-	if (tables.gpa.a == root.table.a || !vh_symbols_address(k->symbols, "linux_banner", &gva))
+	if (tables.gpa.a == root.table.a)
 		return;
 	root.table = tables.gpa;
 	space = vh_space_new(vh_space_memory(k->space), &root);
-	if (vh_space_translate(k->space, gva, &here) || vh_space_translate(space, gva, &there) ||
-		here.gpa.a != there.gpa.a) {
+	if (vh_space_translate(k->space, k->banner, &here) ||
+		vh_space_translate(space, k->banner, &there) || here.gpa.a != there.gpa.a) {
 		vh_space_free(space);
 		return;
 	}
@@ -446,7 +497,12 @@ static void take_rest(struct vh_kernel_search *s)
 	struct vh_inside *in = s->in;
 	struct vh_step step = vh_step_begin(s->m);
 	uint32_t state, panic_cpu;
+	uint64_t gva;
 
+	if (!vh_symbols_address(k->symbols, "linux_banner", &gva))
+		vh_inside_note(in,
+			"the kernel's table of symbols has no variables (CONFIG_KALLSYMS_ALL): "
+			"types, modules and tasks are not found");
 	take_swapper(k);
 	take_text(k);
 	take_note(k);

@@ -15,6 +15,7 @@ struct vh_kernel_search {
 	const struct vh_kernel_options *options;
 	struct vh_inside *in;
 	struct vh_kernel *k;
+	const struct vh_vmcoreinfo *note; /* that is tried; NULL: none */
 	vh_gpa roots[VH_KERNEL_ROOTS];
 	size_t n_roots;
 	unsigned searches;

@@ -501,7 +501,8 @@ static void find_cpus(struct infer *x)
 static void say_once(struct vh_inside *in, const char *missing)
 {
 	vh_auto_free char *text = vh_asprintf(
-		"the kernel has no BTF, and %s was not found: its tasks are not known", missing);
+		"no BTF of the kernel was found, and neither was %s: its tasks are not known",
+		missing);
 
 	for (size_t i = 0; i < in->n_notes; i++)
 		if (strcmp(in->notes[i], text) == 0)

@@ -439,14 +439,18 @@ def until_panicked(run, guest):
     guest.vm.stage.until("it has panicked", lambda: run.look(guest)["kernel"]["panic_cpu"] is not None, 60, 0.2)
 
 
+def arm_qemu(cpu):
+    if not shutil.which("qemu-system-aarch64"):
+        raise Skip("no qemu-system-aarch64 here (package qemu-system-arm): arm64 was NOT compared")
+    return Qemu("arm64", ["qemu-system-aarch64", "-cpu", cpu])
+
+
 def arm(kernel, cpu, levels):
     """A guest of 64-bit ARM: its page tables are found by a note in its memory, its stacks are led by frame
     pointers."""
     def play(run):
-        if not shutil.which("qemu-system-aarch64"):
-            raise Skip("no qemu-system-aarch64 here (package qemu-system-arm): arm64 was NOT compared")
         rows = Rows(run.table, f"{kernel}, {cpu.partition(',')[0]}")
-        with Stage("inside-arm", "tcg", qemu=Qemu("arm64", ["qemu-system-aarch64", "-cpu", cpu])) as stage:
+        with Stage("inside-arm", "tcg", qemu=arm_qemu(cpu)) as stage:
             guest = truth.reads_disk(
                 stage, truth.UNTIL_GO + "(while :; do :; done) & runs=$!\n" + truth.UNTIL_GO +
                 "kill $runs; sleep 1; echo c >/proc/sysrq-trigger\n", kernel=kernel, append=" ".join(SECRETS),
@@ -465,6 +469,39 @@ def arm(kernel, cpu, levels):
             rows.check("panic", arm_panicked, run, guest)
             rows.check("diagnosed", diagnosed, run, guest, "guest-panic-requested")
     return play
+
+
+def functions_alone(told, look):
+    """Without CONFIG_KALLSYMS_ALL: the banner by the note's release, the command line by the log; the stacks of the
+    vCPUs, which rest; and that no more was found."""
+    kernel = look["kernel"]
+    problems = [f"{key} is {kernel[key]!r}, not {value!r}" for key, value in
+                (("release", told.release), ("build_id", told.build_id), ("n_symbols", len(told.symbols)))
+                if kernel[key] != value]
+    if told.text("version").strip() != kernel["banner"].strip():
+        problems.append(f"banner is {kernel['banner']!r}, not {told.text('version').strip()!r}")
+    for word in told.text("cmdline").split():
+        key, equals, _ = word.partition("=")
+        if (key + equals if word in SECRETS else word) not in (kernel["command_line"] or ""):
+            problems.append(f"{key} of the command line is not in {kernel['command_line']!r}")
+    for vcpu in look["vcpus"]:
+        problems += compare.has(vcpu["stack"], "do_idle", "cpu_startup_entry")
+    return problems + ([] if any("CONFIG_KALLSYMS_ALL" in note for note in look["notes"]) else ["no note says why"])
+
+
+def arm_functions_alone(run):
+    """Debian's 6.1 of arm64, whose table of symbols has no variables."""
+    rows = Rows(run.table, "6.1-arm64")
+    with Stage("inside-arm", "tcg", qemu=arm_qemu("max,pauth-impdef=on")) as stage:
+        guest = truth.reads_disk(stage, kernel="6.1-arm64", append=" ".join(SECRETS), machine="virt")
+        guest.let_it_wait()
+        told = guest.told()
+        look = run.look(guest)
+        rows.add("looked at", is_linux(look, "scan"), f"{look['took_ns'] / 1e6:.0f} ms")
+        rows.check("symbols", lambda: compare.symbols(told, inside_raw.symbols(run.program, guest.vm)[0]))
+        rows.check("log", compare.log, told, look, SECRETS)
+        rows.check("no secrets", no_secrets, look)
+        rows.check("kernel", functions_alone, told, look)
 
 
 # What lab/guests/long-mode.S maps.
@@ -529,7 +566,7 @@ QUICK = {"stock": stock, "large": large, "newer": newer, "long-mode-kvm": long_m
          "long-mode-tcg": long_mode("tcg")}
 # Of pointer authentication the quick form (pauth-impdef): the kernel does the same with either.
 ARM = {"arm-6.12-max": arm("6.12-arm64", "max,pauth-impdef=on", 5),
-       "arm-6.12-a72": arm("6.12-arm64", "cortex-a72", 4)}
+       "arm-6.12-a72": arm("6.12-arm64", "cortex-a72", 4), "arm-6.1": arm_functions_alone}
 PLAYS = {**QUICK, **{f"kernel-{name}": matrix_of(name) for name in KERNELS}, **ARM}
 
 

@@ -105,6 +105,49 @@ static void test_layouts(void **state)
 	}
 }
 
+static void add_record(struct vh_inside *in, unsigned facility, const char *text)
+{
+	VH_PUSH(in->dmesg, in->n_dmesg) = (struct vh_inside_record){
+		.facility = facility, .text = vh_strdup(text), .n = strlen(text)};
+}
+
+/* Symbols of functions alone: the note's release leads to the banner, the log to the command line.
+ */
+static void test_without_variables(void **state)
+{
+	struct image *i = tiny_image_of(KALLSYMS_5_4, false);
+	char secret[] = "password=hunter2";
+
+	(void)state;
+	/* Before it lies the banner of a build that has no number yet. */
+	image_add(i, "str ffffffff8200ef80 Linux version 6.1.0-9-amd64 (a@b) (gcc) # SMP\n");
+
+	struct found f = find_in(i, NULL, 0);
+
+	assert_true(f.is);
+	assert_int_equal(f.k.version, 601);
+	assert_int_equal(f.in->n_notes, 1);
+	vh_kernel_describe(&f.k, f.in);
+	assert_string_equal(f.in->kernel.release, "6.1.0-9-amd64");
+	assert_string_equal(f.in->kernel.banner, "Linux version 6.1.0-9-amd64 (a@b) (gcc) #1 SMP");
+	assert_null(f.in->kernel.command_line);
+	add_record(f.in, 1, "Kernel command line: of a program");
+	add_record(f.in, 0, "Booting");
+	add_record(f.in, 0, "Kernel command line: quiet password=hunter2");
+	add_record(f.in, 0, "Kernel command line: another");
+	vh_kernel_describe_by_log(&f.k, f.in);
+	assert_string_equal(f.in->kernel.command_line, "quiet password=***");
+	vh_secrets_hide(f.k.secrets, secret, sizeof(secret) - 1);
+	assert_string_equal(secret, "password=*******");
+	done(&f);
+	/* A note of another release leads to no banner. */
+	i = tiny_image_of(KALLSYMS_5_4, false);
+	image_add(i, "str ffffffff8200f000 Linux version 6.1.0-90-amd64 (a@b) (gcc) #1 SMP\n");
+	f = find_in(i, NULL, 0);
+	assert_false(f.is);
+	done(&f);
+}
+
 /* A vCPU in the user's half of its tables, which hold no data of the kernel: the kernel's half lies
  * one page before. Image tables lie so that the second of two pages is empty. */
 static void test_pti(void **state)
@@ -377,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_by_registers),
 		cmocka_unit_test(test_layouts),
+		cmocka_unit_test(test_without_variables),
 		cmocka_unit_test(test_pti),
 		cmocka_unit_test(test_bit_12),
 		cmocka_unit_test(test_other_cpu),

@@ -41,8 +41,8 @@ static const char tiny_memory[] =
 	"hex ffff88800300005a 0a\n"
 	"str ffff88800300005b KERNELOFFSET=0\n";
 
-/* Sorted, as kallsyms has them. */
-static inline struct vh_symbol *tiny_symbols(size_t *n)
+/* Sorted, as kallsyms has them; with variables, or (no CONFIG_KALLSYMS_ALL) without. */
+static inline struct vh_symbol *tiny_symbols(bool all, size_t *n)
 {
 	static const struct vh_symbol ends[] = {
 		{"_text", 'T', TINY_TEXT, 0}, {"_stext", 'T', TINY_TEXT, 0}};
@@ -64,9 +64,9 @@ static inline struct vh_symbol *tiny_symbols(size_t *n)
 		{"_end", 'B', UINT64_C(0xffffffff82a01000), 0},
 	};
 	struct vh_symbol *functions = kallsyms_symbols(TINY_FUNCTIONS, TINY_TEXT), *list;
-	size_t percpu = 8, at = 0;
+	size_t percpu = 8, at = 0, n_variables = all ? VH_ARRAY_SIZE(variables) : 1;
 
-	*n = TINY_FUNCTIONS + VH_ARRAY_SIZE(ends) + VH_ARRAY_SIZE(variables);
+	*n = TINY_FUNCTIONS + VH_ARRAY_SIZE(ends) + n_variables;
 	list = vh_alloc(*n * sizeof(*list));
 	for (size_t i = 0; i < TINY_FUNCTIONS; i++) {
 		for (size_t k = 0; i == percpu && k < VH_ARRAY_SIZE(ends); k++) {
@@ -75,7 +75,7 @@ static inline struct vh_symbol *tiny_symbols(size_t *n)
 		}
 		list[at++] = functions[i];
 	}
-	for (size_t k = 0; k < VH_ARRAY_SIZE(variables); k++) {
+	for (size_t k = 0; k < n_variables; k++) {
 		list[at] = variables[k];
 		list[at++].name = vh_strdup(variables[k].name);
 	}
@@ -83,18 +83,23 @@ static inline struct vh_symbol *tiny_symbols(size_t *n)
 	return list;
 }
 
-/* Not done yet: more may be added. */
-static inline struct image *tiny_image(enum kallsyms_layout layout)
+static inline struct image *tiny_image_of(enum kallsyms_layout layout, bool all)
 {
 	struct image *i = image_new(tiny_memory);
 	size_t n;
-	struct vh_symbol *list = tiny_symbols(&n);
+	struct vh_symbol *list = tiny_symbols(all, &n);
 	struct kallsyms k = kallsyms_of(layout, TINY_TABLES, list, n);
 
 	kallsyms_put(i, &k);
 	vh_buf_free(&k.bytes);
 	kallsyms_symbols_free(list, n);
 	return i;
+}
+
+/* Not done yet: more may be added. */
+static inline struct image *tiny_image(enum kallsyms_layout layout)
+{
+	return tiny_image_of(layout, true);
 }
 
 /* Registers of a vCPU of that kernel, which runs with the page tables at cr3. */
