@@ -172,7 +172,7 @@ bool vh_kernel_try(struct vh_kernel_search *s, const struct vh_root *root)
 	}
 	vh_kernel_window(root, &low, &high);
 	k->space = vh_space_new(s->m, root);
-	k->ranges = vh_alloc(VH_MAX_RANGES * sizeof(*k->ranges));
+	k->ranges = vh_realloc_array(NULL, VH_MAX_RANGES, sizeof(*k->ranges));
 	k->n_ranges = vh_space_ranges(k->space, low, high, k->ranges, VH_MAX_RANGES);
 	if (!k->n_ranges || s->searches == VH_KERNEL_SEARCHES) {
 		vh_kernel_close(k);

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #define MAX_HOLES 256u /* pages; behind so many no further one is tried */
+#define AT_ONCE   (UINT64_C(256) << 10)
 
 void vh_printk_add(struct vh_inside *in, const struct vh_inside_record *r, struct vh_bytes text)
 {
@@ -17,27 +18,47 @@ void vh_printk_add(struct vh_inside *in, const struct vh_inside_record *r, struc
 	added->n = text.n;
 }
 
-/* Whole, else page by page. */
-static int read_piece(struct vh_space *s, uint64_t gva, uint64_t n, uint8_t *to, uint64_t *holes)
+static bool is_hole(int err)
 {
-	int err = vh_space_read(s, gva, to, n);
+	return err && err != -EDQUOT && err != -ETIME;
+}
 
-	for (uint64_t at = 0, piece; err && err != -EDQUOT && err != -ETIME && at < n;
-		at += piece) {
-		piece = VH_MIN(VH_GUEST_PAGE - (gva + at) % VH_GUEST_PAGE, n - at);
-		int failed =
-			*holes < MAX_HOLES ? vh_space_read(s, gva + at, to + at, piece) : -ENODATA;
+/* Page by page: what cannot be read is zeroes. */
+static int read_pages(struct vh_space *s, uint64_t gva, uint64_t n, uint8_t *to, uint64_t *holes)
+{
+	for (uint64_t at = 0, bytes; at < n; at += bytes) {
+		bytes = VH_MIN(VH_GUEST_PAGE - (gva + at) % VH_GUEST_PAGE, n - at);
+		int err = vh_space_read(s, gva + at, to + at, bytes);
 
-		if (failed == -EDQUOT || failed == -ETIME)
-			return failed;
-		if (failed) {
-			memset(to + at, 0, piece);
+		if (err && !is_hole(err))
+			return err;
+		if (err) {
+			memset(to + at, 0, bytes);
 			(*holes)++;
 		}
-		if (at + piece == n)
-			err = 0;
 	}
-	return err;
+	return 0;
+}
+
+/* Much at once, else page by page, up to the first that cannot be read when there were too many
+ * already: what lies behind is not touched, so that a length that lies costs no memory. */
+static int read_piece(struct vh_space *s, uint64_t gva, uint64_t n, uint8_t *to, uint64_t *holes)
+{
+	for (uint64_t at = 0, bytes; at < n; at += bytes) {
+		bytes = VH_MIN(AT_ONCE - (gva + at) % AT_ONCE, n - at);
+		int err = vh_space_read(s, gva + at, to + at, bytes);
+
+		if (is_hole(err) && *holes >= MAX_HOLES) {
+			memset(to + at, 0, bytes);
+			*holes += (n - at + VH_GUEST_PAGE - 1) / VH_GUEST_PAGE;
+			return 0;
+		}
+		if (is_hole(err))
+			err = read_pages(s, gva + at, bytes, to + at, holes);
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 int vh_printk_read_ring(struct vh_space *s, uint64_t gva, uint64_t size, uint64_t from, uint64_t n,

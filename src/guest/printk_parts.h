@@ -11,8 +11,9 @@
 /* Adds a record; its text is copied. */
 void vh_printk_add(struct vh_inside *in, const struct vh_inside_record *r, struct vh_bytes text);
 /*
- * Reads bytes [from, from + n) of a ring of `size` bytes at gva, n <= size, over its end. A page
- * that cannot be read is zeroes, and counted in *holes. 0, or -EDQUOT and -ETIME.
+ * Reads bytes [from, from + n) of a ring of `size` bytes at gva, n <= size, over its end, into what
+ * is zeroes before. A page that cannot be read, or is not tried behind many such, stays so, and is
+ * counted in *holes. 0, or -EDQUOT and -ETIME.
  */
 int vh_printk_read_ring(struct vh_space *s, uint64_t gva, uint64_t size, uint64_t from, uint64_t n,
 	uint8_t *to, uint64_t *holes);

@@ -8,6 +8,7 @@
 
 /* A kernel image takes a few dozen tables, the stacks of all its tasks some hundreds. */
 #define MAX_TABLES 20000u
+#define MAX_SWEPT  65536u /* for ranges, of which some may be the same again */
 #define PAGE_SHIFT 12u
 
 struct table {
@@ -84,7 +85,7 @@ static int table_at(struct vh_space *s, vh_gpa gpa, const uint64_t **entries)
 			return -ELOOP;
 		struct table *t = &VH_PUSH(s->tables, s->n_tables);
 
-		t->entries = vh_alloc(bytes);
+		t->entries = vh_realloc_array(NULL, bytes, 1);
 		t->err = vh_memory_read(s->m, gpa, t->entries, bytes);
 		lh_table_insert(s->index, key, (const void *)(uintptr_t)s->n_tables);
 		if (t->err) {
@@ -241,7 +242,7 @@ size_t vh_space_freeze(struct vh_space *s, uint64_t gva, size_t n)
 	if (!n || gva + n < gva)
 		return 0;
 	if (!s->frozen)
-		s->frozen = vh_alloc(VH_FREEZE_MAX);
+		s->frozen = vh_realloc_array(NULL, VH_FREEZE_MAX, 1);
 	/* In one read where all of it is mapped: what is copied is then of one moment, as far as
 	 * possible. */
 	while (n && vh_space_read(s, gva, s->frozen, n)) {
@@ -262,6 +263,7 @@ struct sweep {
 	uint64_t low, high;
 	struct vh_range *out;
 	size_t n, most;
+	unsigned tables; /* that were gone through */
 };
 
 static void add_page(struct sweep *w, uint64_t gva, uint64_t bytes, const struct vh_mapping *m)
@@ -285,9 +287,12 @@ static void sweep_table(
 	uint64_t bytes = UINT64_C(1) << vh_paging_shift(f, level);
 	const uint64_t *entries;
 
-	if (table_at(w->s, table, &entries))
+	/* Tables may lead into each other, and each again, as often as there are entries. */
+	if (w->tables++ >= MAX_SWEPT || table_at(w->s, table, &entries))
 		return;
 	for (unsigned i = 0; i < vh_paging_entries(f, level) && w->n < w->most; i++) {
+		if (!entries[i]) /* most are empty */
+			continue;
 		uint64_t gva = vh_paging_extend(f, base + i * bytes);
 		struct vh_mapping m = above;
 		struct vh_paging_entry e;

@@ -173,26 +173,27 @@ static struct vh_task_row *row_of_pid(struct vh_task_table *t, int64_t pid, size
 	return NULL;
 }
 
-/* Who holds what the others wait for, and who holds what these wait for. */
+/* Whoever holds what the task at *at waits for, which is then *at; false: nobody, or nobody new. */
+static bool visit_holder(struct choice *c, size_t *at)
+{
+	int64_t pid = c->t->in->tasks[*at].lock.holder_pid;
+	struct vh_task_row *row = pid < 0 ? NULL : row_of_pid(c->t, pid, at);
+
+	if (!row || row->visited || c->n >= VH_INSIDE_MAX_STACKS)
+		return false;
+	visit(c, *at);
+	return true;
+}
+
+/* Who holds what the others wait for, and who holds what these wait for: each chain is followed to
+ * its end at once, so that the tasks are gone through once, however the guest arranged them. */
 static void visit_holders(struct choice *c)
 {
-	struct vh_inside *in = c->t->in;
-	bool again = true;
+	for (size_t i = 0; i < c->t->in->n_tasks; i++) {
+		size_t at = i;
 
-	while (again) {
-		again = false;
-		for (size_t i = 0; i < in->n_tasks; i++) {
-			size_t at;
-			struct vh_task_row *row =
-				in->tasks[i].lock.holder_pid < 0
-					? NULL
-					: row_of_pid(c->t, in->tasks[i].lock.holder_pid, &at);
-
-			if (!row || row->visited || c->n >= VH_INSIDE_MAX_STACKS)
-				continue;
-			visit(c, at);
-			again = true;
-		}
+		while (visit_holder(c, &at))
+			;
 	}
 }
 

@@ -11,15 +11,15 @@ struct vh_unwinder *vh_unwinder_new(struct vh_kernel *k, struct vh_inside *in)
 		vh_arm_setup(u, k);
 	else
 		vh_orc_setup(u, k, in);
-	if (u->kernel.n)
-		u->pages = vh_alloc(VH_ORC_SLOTS * sizeof(*u->pages));
 	return u;
 }
 
 void vh_unwinder_free(struct vh_unwinder *u)
 {
-	if (u)
-		free(u->pages);
+	if (!u)
+		return;
+	for (size_t i = 0; i < VH_ORC_SLOTS; i++)
+		free(u->pages[i]);
 	free(u);
 }
 

@@ -92,16 +92,25 @@ void vh_orc_setup(struct vh_unwinder *u, struct vh_kernel *k, struct vh_inside *
 /* --- Lookup --------------------------------------------------------------------------------------
  */
 
+/* The slot for a page of the tables. */
+static struct vh_orc_page *slot_of(struct vh_unwinder *u, uint64_t gva)
+{
+	struct vh_orc_page **slot = &u->pages[gva / VH_GUEST_PAGE % VH_ORC_SLOTS];
+
+	if (!*slot)
+		*slot = vh_alloc(sizeof(**slot));
+	return *slot;
+}
+
 /* Reads n bytes, at most a page, that may lie over a page's end, through the pages that are kept.
  */
 static int read_cached(struct vh_kernel *k, uint64_t gva, void *to, size_t n)
 {
-	struct vh_unwinder *u = k->unwinder;
 	uint8_t *out = to;
 
 	for (size_t done = 0, piece; done < n; done += piece) {
 		uint64_t at = gva + done, first = at & ~(VH_GUEST_PAGE - 1);
-		struct vh_orc_page *p = &u->pages[first / VH_GUEST_PAGE % VH_ORC_SLOTS];
+		struct vh_orc_page *p = slot_of(k->unwinder, first);
 
 		piece = VH_MIN(n - done, VH_GUEST_PAGE - (size_t)(at - first));
 		if (p->gva != first) {

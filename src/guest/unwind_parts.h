@@ -56,11 +56,11 @@ struct vh_unwinder {
 	enum vh_orc_register registers[16];
 	bool three_bits;        /* of type: 6.4 on */
 	bool indirect_then_add; /* 5.12 on */
-	/* Pages of the tables, by their number modulo the slots. */
+	/* Pages of the tables, by their number modulo the slots; NULL: none yet. */
 	struct vh_orc_page {
 		uint64_t gva; /* 0: empty */
 		uint8_t bytes[VH_GUEST_PAGE];
-	} * pages;
+	} * pages[VH_ORC_SLOTS];
 };
 
 /* Finds the tables and what the numbers in them mean; notes go to in. */

@@ -61,7 +61,8 @@ size_t vh_stack_scan(struct vh_walk *w, struct vh_frame *out, size_t most)
 	for (size_t i = 0; i < words && n < most && tried < MAX_TRIED; i++) {
 		uint64_t ip = is_arm ? vh_arm_unsigned(w->k->unwinder, stack[i]) : stack[i];
 
-		if (!vh_kernel_is_text(w->k, ip))
+		/* Most words are no address of the kernel's half, which is seen at once. */
+		if (!(ip >> 63) || !vh_kernel_is_text(w->k, ip))
 			continue;
 		tried++;
 		if (is_arm ? vh_arm_behind_call(w->s, ip) : is_behind_call(w->s, ip))

@@ -127,6 +127,21 @@ static void test_hostile_tables(void **state)
 	image_free(i);
 }
 
+/* A table whose entries all lead to itself would be gone through 512^3 times: that ends soon. */
+static void test_ranges_in_a_circle(void **state)
+{
+	struct image *i = image_new("");
+	struct vh_range r[8];
+
+	(void)state;
+	for (unsigned k = 0; k < 512; k++)
+		image_set_entry(i, IMAGE_TABLES, (uint64_t)k << 12, 12, IMAGE_TABLES | 7);
+	image_done(i);
+	assert_int_equal(vh_space_ranges(i->space, 0, UINT64_MAX, r, VH_ARRAY_SIZE(r)), 1);
+	assert_true(r[0].gva == 0 && r[0].bytes < UINT64_C(1) << 40);
+	image_free(i);
+}
+
 static void test_budget(void **state)
 {
 	struct image *i = image_done(image_new(TEXT));
@@ -180,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_freeze),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_hostile_tables),
+		cmocka_unit_test(test_ranges_in_a_circle),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_memory),
 	};
