@@ -13,14 +13,49 @@ enum { ELF, KDUMP, FLAT, RAW, N_KINDS };
 static const unsigned packings[] = {
 	VH_PACKED_ZLIB, VH_PACKED_LZO, VH_PACKED_SNAPPY, VH_PACKED_ZSTD, 0};
 
-static void change(struct vh_buf *b, const uint8_t *data, size_t size)
+/* A dump that is made once, in memory that is a file too: what an input changed is put back. */
+struct file {
+	struct vh_buf whole;
+	uint8_t *bytes; /* the file */
+	int fd;
+};
+
+static struct file *file_of(unsigned kind, unsigned packing)
+{
+	static struct file files[RAW][VH_ARRAY_SIZE(packings)];
+	struct file *f = &files[kind][packing];
+
+	if (f->bytes)
+		return f;
+	f->whole = kind == ELF ? dumpfile_elf() : dumpfile_kdump(packings[packing], kind == FLAT);
+	f->fd = dumpfile_open(&f->whole);
+	f->bytes = mmap(NULL, f->whole.len, PROT_READ | PROT_WRITE, MAP_SHARED, f->fd, 0);
+	if (f->bytes == MAP_FAILED)
+		abort();
+	return f;
+}
+
+/* As the input says, or as they were. */
+static void change(struct file *f, const uint8_t *data, size_t size, bool back)
 {
 	for (; size >= 4; data += 4, size -= 4) {
 		size_t at = (size_t)(data[0] | data[1] << 8) + data[2] % 8;
 
-		if (at < b->len)
-			b->data[at] = (char)data[3];
+		if (at < f->whole.len)
+			f->bytes[at] = back ? (uint8_t)f->whole.data[at] : data[3];
 	}
+}
+
+/* The input as it is. */
+static int raw_file(const uint8_t *data, size_t size)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = memfd_create("dump", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
+		abort();
+	return fd;
 }
 
 static void read_all(const struct vh_dump *d)
@@ -38,30 +73,35 @@ static void read_all(const struct vh_dump *d)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_dump(int fd, bool elf)
 {
-	struct vh_buf b = {0};
 	struct vh_dump d;
-	int kind = size ? data[0] % N_KINDS : ELF;
-	unsigned packing = packings[size ? data[0] / N_KINDS % VH_ARRAY_SIZE(packings) : 0];
 
-	if (kind == RAW)
-		vh_buf_add(&b, size ? data + 1 : data, size ? size - 1 : 0);
-	else
-		b = kind == ELF ? dumpfile_elf() : dumpfile_kdump(packing, kind == FLAT);
-	if (size && kind != RAW)
-		change(&b, data + 1, size - 1);
-	int fd = dumpfile_open(&b);
-
-	vh_unpack_load();
-	if (kind == ELF || (kind == RAW && size % 2))
+	if (elf)
 		vh_dump_open_elf(fd, &d);
 	else
 		vh_dump_open_kdump(fd, &d);
 	if (d.memory)
 		read_all(&d);
 	vh_dump_free(&d);
-	close(fd);
-	vh_buf_free(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned kind = size ? data[0] % N_KINDS : ELF;
+	unsigned packing = size ? data[0] / N_KINDS % VH_ARRAY_SIZE(packings) : 0;
+
+	if (size)
+		data++;
+	vh_unpack_load();
+	if (kind == RAW) {
+		read_dump(raw_file(data, size - 1), size % 2);
+		return 0;
+	}
+	struct file *f = file_of(kind, packing);
+
+	change(f, data, size ? size - 1 : 0, false);
+	read_dump(f->fd, kind == ELF);
+	change(f, data, size ? size - 1 : 0, true);
 	return 0;
 }

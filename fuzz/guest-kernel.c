@@ -9,21 +9,12 @@
 
 #include "fuzz.h"
 #include "guest/kernel_search.h"
+#include "pristine.h"
 #include "tests/unit/guest/tinykernel.h"
 
 #define BUDGET (UINT64_C(4) << 20)
 
-static struct image *images[KALLSYMS_6_15];
-static uint8_t *whole[KALLSYMS_6_15];
-
-static void make(enum kallsyms_layout layout)
-{
-	struct image *i = tiny_image(layout);
-
-	images[layout] = i;
-	whole[layout] = vh_alloc(i->n * VH_GUEST_PAGE);
-	memcpy(whole[layout], i->data, i->n * VH_GUEST_PAGE);
-}
+static struct pristine images[KALLSYMS_6_15];
 
 /* Pages that are aimed at: variables twice, the note, the end of the read-only data, tables. */
 static const uint64_t targets[] = {0x2800000, 0x2801000, 0x3000000, 0x200f000, IMAGE_TABLES,
@@ -35,20 +26,12 @@ struct aim {
 	uint64_t value;
 } __attribute__((packed));
 
-static uint8_t *page_of(struct image *i, uint64_t gpa)
+static void corrupt(struct pristine *p, const struct aim *a)
 {
-	for (size_t n = 0; n < i->n; n++)
-		if (i->gpa[n].a == gpa)
-			return i->data + n * VH_GUEST_PAGE;
-	return i->data;
-}
-
-static void corrupt(struct image *i, const struct aim *a)
-{
-	uint8_t *page = page_of(i, targets[a->target % VH_ARRAY_SIZE(targets)]);
+	size_t page = pristine_page(p, targets[a->target % VH_ARRAY_SIZE(targets)]);
 	size_t at = a->at % VH_GUEST_PAGE, n = VH_MIN(a->bytes % 8u + 1, VH_GUEST_PAGE - at);
 
-	memcpy(page + at, &a->value, n);
+	pristine_write(p, page + at, &a->value, n);
 }
 
 static void ask(struct vh_kernel *k, struct vh_inside *in, uint64_t gva)
@@ -77,11 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct aim aim = {0};
 	struct vh_kernel k;
 
-	if (!images[layout])
-		make(layout);
-	struct image *i = images[layout];
+	struct pristine *kept = &images[layout];
 
-	memcpy(i->data, whole[layout], i->n * VH_GUEST_PAGE);
+	if (!kept->i)
+		pristine_keep(kept, tiny_image(layout));
 	if (size)
 		data++, size--;
 	for (; size >= sizeof(aim); data += sizeof(aim), size -= sizeof(aim)) {
@@ -93,9 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (aim.target >= 0xf0)
 			cpus[aim.target & 1].x86.idt_base = aim.value;
 		else
-			corrupt(i, &aim);
+			corrupt(kept, &aim);
 	}
-	struct vh_memory *m = vh_memory_of_pages(i->gpa, i->n, i->data);
+	struct vh_memory *m = vh_memory_of_pages(kept->i->gpa, kept->i->n, kept->i->data);
 	struct vh_inside *in = vh_inside_new(VH_INSIDE_NO_LINUX);
 
 	vh_memory_set_budget(m, BUDGET, (struct vh_deadline){INT64_MAX});
@@ -107,5 +89,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vh_kernel_close(&k);
 	vh_inside_free(in);
 	vh_memory_free(m);
+	pristine_restore(kept);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "fuzz.h"
+#include "pristine.h"
 #include "tests/unit/guest/logimage.h"
 
 #define BUDGET (UINT64_C(64) << 20)
@@ -19,14 +20,15 @@ struct aim {
 	int32_t value;
 };
 
-static void corrupt(struct image *i, const struct aim *a)
+/* The log's two pages follow each other, beginning at offset `log` of the image. */
+static void corrupt(struct pristine *p, size_t log, const struct aim *a)
 {
 	unsigned size = 1u << a->size % 4;
 	uint64_t value = (uint64_t)(int64_t)a->value ^ ((uint64_t)(a->high & 0xf0) << 56);
 
 	if (a->high % 2)
 		value |= LOG_GVA;
-	image_put(i, LOG_GVA + a->at % (0x2000 - size), &value, size);
+	pristine_write(p, log + a->at % (0x2000 - size), &value, size);
 }
 
 static struct image *ring(unsigned records)
@@ -56,24 +58,28 @@ static struct image *old_log(unsigned records)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct pristine images[64];
+	static struct vh_symbols *symbols[2]; /* of the ring, and of the old log */
 	uint8_t first = size ? *data : 0;
-	static struct image *images[64];
 	unsigned form = first % 64;
+	struct pristine *kept = &images[form];
 	struct aim aim;
-	int err;
 
-	if (!images[form])
-		images[form] = first % 2 ? old_log(form / 2) : ring(form / 2);
-	struct image *i = image_copy(images[form]);
+	if (!kept->i)
+		pristine_keep(kept, form % 2 ? old_log(form / 2) : ring(form / 2));
+	if (!symbols[form % 2])
+		symbols[form % 2] = image_symbols(kept->i);
+	size_t log = pristine_offset(kept, LOG_GVA);
 
 	for (size_t at = 1; at + sizeof(aim) <= size; at += sizeof(aim)) {
 		memcpy(&aim, data + at, sizeof(aim));
-		corrupt(i, &aim);
+		corrupt(kept, log, &aim);
 	}
-	image_done(i);
-	vh_memory_set_budget(i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
-	struct vh_inside *in = log_read(i, first & 64 ? 3 : 0, &err);
+	struct image *i = image_done(kept->i);
+	struct vh_inside *in = vh_inside_new(VH_INSIDE_LINUX);
 
+	vh_memory_set_budget(i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
+	log_read_with(i, symbols[form % 2], first & 64 ? 3 : 0, in);
 	assert(in->n_dmesg <= VH_INSIDE_MAX_DMESG);
 	for (size_t k = 1; k < in->n_dmesg; k++)
 		assert(in->dmesg[k].seq > in->dmesg[k - 1].seq);
@@ -81,6 +87,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(in->dmesg[k].text[in->dmesg[k].n] == '\0' && in->dmesg[k].level < 8);
 	assert(vh_memory_used(i->memory).bytes <= BUDGET);
 	vh_inside_free(in);
-	image_free(i);
+	pristine_restore(kept);
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include <assert.h>
 
 #include "fuzz.h"
-#include "tests/unit/guest/image.h"
+#include "pristine.h"
 
 #define BUDGET (UINT64_C(8) << 20)
 
@@ -26,14 +26,15 @@ struct aim {
 };
 
 /* Entries mostly lead to a page that is there: wild ones alone would end each walk at once. */
-static void corrupt(struct image *i, const struct aim *a)
+static void corrupt(struct pristine *p, const struct aim *a)
 {
+	const struct image *i = p->i;
 	uint64_t value = a->value;
 
 	if (value >> 62 != 3)
 		value = (value & UINT64_C(0x8000000000000fff)) | i->gpa[(value >> 12) % i->n].a;
-	memcpy(i->data + a->page % i->n * VH_GUEST_PAGE + a->entry % 512 * 8, &value,
-		sizeof(value));
+	pristine_write(
+		p, a->page % i->n * VH_GUEST_PAGE + a->entry % 512 * 8, &value, sizeof(value));
 }
 
 static void read_at(struct image *i, uint64_t gva, size_t n)
@@ -54,12 +55,16 @@ static void read_at(struct image *i, uint64_t gva, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct vh_range ranges[256];
-	struct image *i = image_new(description);
+	static struct pristine kept;
 	struct aim aim;
+
+	if (!kept.i)
+		pristine_keep(&kept, image_new(description));
+	struct image *i = kept.i;
 
 	for (; size >= 2 * sizeof(aim); data += sizeof(aim), size -= sizeof(aim)) {
 		memcpy(&aim, data, sizeof(aim));
-		corrupt(i, &aim);
+		corrupt(&kept, &aim);
 	}
 	image_done(i);
 	vh_memory_set_budget(i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
@@ -78,6 +83,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_at(i, UINT64_C(0xffffffff81000000) | (gva & 0xffffff), 4096);
 	}
 	assert(vh_memory_used(i->memory).bytes <= BUDGET);
-	image_free(i);
+	pristine_restore(&kept);
 	return 0;
 }

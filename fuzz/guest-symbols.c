@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "fuzz.h"
+#include "pristine.h"
 #include "tests/unit/guest/kallsyms.h"
 
 #define TABLES UINT64_C(0xffffffff82000000)
@@ -18,9 +19,8 @@ static const char ranges[] = "map ffffffff81000000 1000000 4000 x\n"
 			     "map ffffffff82000000 2000000 6000 -\n"
 			     "map ffffffff82800000 2800000 1000 w\n";
 
-/* Made once for each layout: what changes is put back. */
-static struct image *images[KALLSYMS_LAYOUTS];
-static uint8_t *whole[KALLSYMS_LAYOUTS];
+/* Made once for each layout. */
+static struct pristine images[KALLSYMS_LAYOUTS];
 static struct kallsyms parts[KALLSYMS_LAYOUTS];
 
 static void make(enum kallsyms_layout layout)
@@ -32,9 +32,7 @@ static void make(enum kallsyms_layout layout)
 	parts[layout] = kallsyms_of(layout, TABLES, list + skip, N - skip);
 	kallsyms_put(i, &parts[layout]);
 	kallsyms_symbols_free(list, N);
-	images[layout] = i;
-	whole[layout] = vh_alloc(i->n * VH_GUEST_PAGE);
-	memcpy(whole[layout], i->data, i->n * VH_GUEST_PAGE);
+	pristine_keep(&images[layout], i);
 }
 
 struct aim {
@@ -43,23 +41,16 @@ struct aim {
 	uint32_t value;
 };
 
-/* The pages of the tables follow each other. */
-static uint8_t *tables_of(struct image *i)
-{
-	for (size_t n = 0; n < i->n; n++)
-		if (i->gpa[n].a == 0x2000000)
-			return i->data + n * VH_GUEST_PAGE;
-	abort();
-}
-
-static void corrupt(const struct kallsyms *k, uint8_t *tables, const struct aim *a)
+/* The pages of the tables follow each other, beginning at offset `tables` of the image. */
+static void corrupt(
+	const struct kallsyms *k, struct pristine *p, size_t tables, const struct aim *a)
 {
 	const size_t begins[] = {0, k->addresses, k->num_syms, k->names, k->markers, k->tokens,
 		k->token_index, k->num_syms - 8};
 	size_t at = begins[a->part % VH_ARRAY_SIZE(begins)] + a->at, n = a->bytes % 4 + 1;
 
 	if (at + n <= 0x6000)
-		memcpy(tables + at, &a->value, n);
+		pristine_write(p, tables + at, &a->value, n);
 }
 
 static void look_up(const struct vh_symbols *y)
@@ -89,24 +80,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct aim aim;
 	char *why;
 
-	if (!images[layout])
+	if (!images[layout].i)
 		make(layout);
-	struct image *i = images[layout];
-	uint8_t *tables = tables_of(i);
+	struct pristine *kept = &images[layout];
+	struct image *i = kept->i;
+	size_t tables = pristine_page(kept, 0x2000000);
 
-	memcpy(i->data, whole[layout], i->n * VH_GUEST_PAGE);
 	if (size)
 		data++, size--;
 	for (; aims && size >= sizeof(aim); aims--) {
 		memcpy(&aim, data, sizeof(aim));
 		data += sizeof(aim);
 		size -= sizeof(aim);
-		corrupt(&parts[layout], tables, &aim);
+		corrupt(&parts[layout], kept, tables, &aim);
 	}
 	if (size > 2) {
 		size_t at = (size_t)(data[0] | data[1] << 8) % 0x6000;
 
-		memcpy(tables + at, data + 2, VH_MIN(size - 2, 0x6000 - at));
+		pristine_write(kept, tables + at, data + 2, VH_MIN(size - 2, 0x6000 - at));
 	}
 	image_done(i);
 	size_t n = vh_space_ranges(
@@ -121,7 +112,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(vh_memory_used(i->memory).bytes < 0x20000);
 	vh_symbols_free(y);
 	free(why);
-	vh_space_free(i->space);
-	vh_memory_free(i->memory);
+	pristine_restore(kept);
 	return 0;
 }

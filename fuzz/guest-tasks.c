@@ -10,6 +10,7 @@
 
 #include "fuzz.h"
 #include "guest/tasks.h"
+#include "pristine.h"
 #include "tests/unit/guest/taskimage.h"
 
 #define BUDGET (UINT64_C(64) << 20)
@@ -36,7 +37,14 @@ static const char more[] =
 	"str ffff888000007500 prog\n"
 	"u64 ffff888000008008 ffff888000008200\n";
 
-static void aim(struct image *i, const uint8_t *data)
+/* What no input changes, and the image, are made once. */
+static struct pristine kept;
+static size_t n_pages; /* of the image, below its page tables: these have a target of their own */
+static struct vh_symbols *symbols;
+static struct vh_btf *btf[VH_ARRAY_SIZE(types)];
+static struct vh_range range = {.gva = 0xffffffff81000000, .bytes = 0x1001000};
+
+static void aim(const uint8_t *data)
 {
 	uint32_t where;
 	uint64_t value;
@@ -47,12 +55,7 @@ static void aim(struct image *i, const uint8_t *data)
 		value = UINT64_C(0xffff888000001000) + (value & 0x7fff);
 	else if (value >> 62 == 1)
 		value = UINT64_C(0xffffffff82000000) + (value & 0xfff);
-	/* Not the page tables: they have a target of their own. */
-	size_t pages = 0;
-
-	while (pages < i->n && i->gpa[pages].a < IMAGE_TABLES)
-		pages++;
-	memcpy(i->data + where / 512 % pages * VH_GUEST_PAGE + where % 512 * 8, &value, 8);
+	pristine_write(&kept, where / 512 % n_pages * VH_GUEST_PAGE + where % 512 * 8, &value, 8);
 }
 
 static void check(const struct vh_inside *in)
@@ -97,19 +100,15 @@ static void read_all(struct task_image *t, uint64_t rip)
 	}
 }
 
-/* What no input changes is made once. */
-static struct image *pristine;
-static struct vh_symbols *symbols;
-static struct vh_btf *btf[VH_ARRAY_SIZE(types)];
-static struct vh_range range = {.gva = 0xffffffff81000000, .bytes = 0x1001000};
-
 static void prepare(void)
 {
+	struct image *image = image_new(TASK_IMAGE);
 	char *why;
 
-	pristine = image_new(TASK_IMAGE);
-	image_add(pristine, more);
-	symbols = image_symbols(pristine);
+	image_add(image, more);
+	symbols = image_symbols(image);
+	pristine_keep(&kept, image);
+	n_pages = pristine_page(&kept, IMAGE_TABLES) / VH_GUEST_PAGE;
 	for (size_t i = 0; i < VH_ARRAY_SIZE(types); i++) {
 		struct vh_buf section = btf_build(types[i] ? types[i] : "struct none 8\n0 a 8\n");
 
@@ -119,7 +118,7 @@ static void prepare(void)
 	}
 }
 
-static void open_copy(struct task_image *t, struct image *i, struct vh_btf *b)
+static void begin(struct task_image *t, struct image *i, struct vh_btf *b)
 {
 	*t = (struct task_image){.i = image_done(i), .in = vh_inside_new(VH_INSIDE_LINUX)};
 	t->k = (struct vh_kernel){
@@ -136,41 +135,35 @@ static void open_copy(struct task_image *t, struct image *i, struct vh_btf *b)
 	t->k.unwinder = vh_unwinder_new(&t->k, t->in);
 }
 
-static void close_copy(struct task_image *t)
+static void end(struct task_image *t)
 {
 	vh_unwinder_free(t->k.unwinder);
 	vh_modules_free(t->k.modules);
 	vh_layout_free(t->k.layout);
 	vh_inside_free(t->in);
-	vh_space_free(t->i->space);
-	vh_memory_free(t->i->memory);
-	free(t->i->data);
+	pristine_restore(&kept);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct image copy;
 	struct task_image t;
 	uint64_t rip = 0;
 	int64_t pids[4];
 
 	if (!size)
 		return 0;
-	if (!pristine)
+	if (!kept.i)
 		prepare();
-	copy = *pristine;
-	copy.data = vh_realloc_array(NULL, copy.n, VH_GUEST_PAGE);
-	memcpy(copy.data, pristine->data, copy.n * VH_GUEST_PAGE);
 	for (const uint8_t *at = data + 1; size - (size_t)(at - data) >= 12; at += 12) {
-		aim(&copy, at);
+		aim(at);
 		memcpy(&rip, at + 4, sizeof(rip));
 	}
-	open_copy(&t, &copy, btf[data[0] % VH_ARRAY_SIZE(types)]);
-	vh_memory_set_budget(copy.memory, BUDGET, (struct vh_deadline){INT64_MAX});
+	begin(&t, kept.i, btf[data[0] % VH_ARRAY_SIZE(types)]);
+	vh_memory_set_budget(t.i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
 	read_all(&t, rip);
 	check(t.in);
 	vh_inside_deadlock(t.in, pids, 4);
-	assert(vh_memory_used(copy.memory).bytes <= BUDGET);
-	close_copy(&t);
+	assert(vh_memory_used(t.i->memory).bytes <= BUDGET);
+	end(&t);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "fuzz.h"
+#include "pristine.h"
 #include "tests/unit/guest/stackimage.h"
 
 #define BUDGET (UINT64_C(64) << 20)
@@ -25,13 +26,20 @@ static const uint64_t pages[] = {STACK_TEXT, STACK_ORC, STACK_DATA, STACK_MODULE
 static const uint64_t bases[] = {
 	0, STACK_TEXT, STACK_SP, STACK_MODULE, STACK_STRUCT, STACK_ORC, STACK_DATA, STACK};
 
-static void corrupt(struct image *i, const struct aim *a)
+/* Made once for each way to number: where the pages above lie in it, and its symbols. */
+struct sound {
+	struct pristine kept;
+	size_t page[VH_ARRAY_SIZE(pages)];
+	struct vh_symbols *symbols;
+};
+
+static void corrupt(struct sound *s, const struct aim *a)
 {
 	unsigned size = 1u << a->size % 4;
 	uint64_t value = bases[a->size >> 2 & 7] + (uint64_t)(int64_t)a->value;
 
-	image_put(
-		i, pages[a->where % VH_ARRAY_SIZE(pages)] + a->at % (0x1000 - size), &value, size);
+	pristine_write(&s->kept, s->page[a->where % VH_ARRAY_SIZE(pages)] + a->at % (0x1000 - size),
+		&value, size);
 }
 
 static void unwind(struct stack_kernel *s, uint64_t ip, bool sleeping, int32_t off)
@@ -60,7 +68,7 @@ static void look_at_modules(struct stack_kernel *s, uint64_t gva)
 		assert(found && symbol.gva <= gva && strlen(symbol.name));
 }
 
-static struct image *sound(unsigned numbers)
+static void make(struct sound *s, unsigned numbers)
 {
 	struct image *i = image_new(stack_memory);
 	char text[64];
@@ -71,25 +79,32 @@ static struct image *sound(unsigned numbers)
 	if (numbers < 3)
 		stack_tables(i, numbers);
 	stack_words(i);
-	return i;
+	pristine_keep(&s->kept, i);
+	s->symbols = image_symbols(i);
+	for (size_t k = 0; k < VH_ARRAY_SIZE(pages); k++)
+		s->page[k] = pristine_offset(&s->kept, pages[k]);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct image *images[4];
+	static struct sound all[4];
+	static struct vh_btf *types;
 	uint8_t first = size ? *data : 0;
+	struct sound *sound = &all[first % 4];
 	struct stack_kernel s;
 	struct aim aim = {0};
 
-	if (!images[first % 4])
-		images[first % 4] = sound(first % 4);
-	struct image *i = image_copy(images[first % 4]);
+	if (!sound->kept.i)
+		make(sound, first % 4);
+	if (!types)
+		types = stack_types(STACK_TYPES);
+	struct image *i = sound->kept.i;
 
 	for (size_t at = 1; at + sizeof(aim) <= size; at += sizeof(aim)) {
 		memcpy(&aim, data + at, sizeof(aim));
-		corrupt(i, &aim);
+		corrupt(sound, &aim);
 	}
-	stack_open(&s, i, first & 8 ? STACK_TYPES : NULL);
+	stack_open_with(&s, i, sound->symbols, first & 8 ? types : NULL);
 	vh_memory_set_budget(i->memory, BUDGET, (struct vh_deadline){INT64_MAX});
 	for (uint64_t ip = STACK_LEAF; ip <= STACK_FORK + 0x30; ip += 0x90)
 		unwind(&s, ip, first & 4, aim.value);
@@ -100,7 +115,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		look_at_modules(&s, STACK_MODULE + at);
 	vh_modules_list(s.k.modules, s.in);
 	assert(vh_memory_used(i->memory).bytes <= BUDGET);
+	s.k.symbols = NULL; /* these are kept */
+	s.k.btf = NULL;
 	stack_close(&s);
-	image_free(i);
+	pristine_restore(&sound->kept);
 	return 0;
 }

@@ -35,10 +35,16 @@ struct image {
 /* The bytes of a page, which is added where it is new. */
 static inline uint8_t *image_page(struct image *i, uint64_t gpa)
 {
-	size_t at = 0;
+	size_t at = 0, high = i->n;
 
-	while (at < i->n && i->gpa[at].a < gpa)
-		at++;
+	while (at < high) {
+		size_t middle = (at + high) / 2;
+
+		if (i->gpa[middle].a < gpa)
+			at = middle + 1;
+		else
+			high = middle;
+	}
 	if (at < i->n && i->gpa[at].a == gpa)
 		return i->data + at * VH_GUEST_PAGE;
 	if (i->n == IMAGE_PAGES)
@@ -99,25 +105,30 @@ static inline void image_map(struct image *i, uint64_t gva, uint64_t gpa, const 
 	image_page(i, gpa);
 }
 
-/* Writes through the page tables as they are. */
+/* The byte at an address, by the page tables as they are. */
+static inline uint8_t *image_at(struct image *i, uint64_t gva)
+{
+	uint64_t table = i->root.table.a;
+
+	for (int shift = 39; shift >= 12; shift -= 9) {
+		uint64_t entry = image_entry(i, table, gva, shift);
+
+		if (!(entry & 1)) {
+			fprintf(stderr, "image: %#llx is not mapped\n", (unsigned long long)gva);
+			abort();
+		}
+		table = entry & UINT64_C(0x000ffffffffff000);
+	}
+	return image_page(i, table) + (gva & 0xfff);
+}
+
 static inline void image_put(struct image *i, uint64_t gva, const void *from, size_t n)
 {
 	const uint8_t *bytes = from;
 
-	for (size_t k = 0; k < n; k++, gva++) {
-		uint64_t table = i->root.table.a;
-
-		for (int shift = 39; shift >= 12; shift -= 9) {
-			uint64_t entry = image_entry(i, table, gva, shift);
-
-			if (!(entry & 1)) {
-				fprintf(stderr, "image: %#llx is not mapped\n",
-					(unsigned long long)gva);
-				abort();
-			}
-			table = entry & UINT64_C(0x000ffffffffff000);
-		}
-		image_page(i, table)[gva & 0xfff] = bytes[k];
+	for (size_t done = 0, part; done < n; done += part) {
+		part = VH_MIN(n - done, (size_t)(VH_GUEST_PAGE - (gva + done) % VH_GUEST_PAGE));
+		memcpy(image_at(i, gva + done), bytes + done, part);
 	}
 }
 
@@ -227,21 +238,6 @@ static inline struct image *image_done(struct image *i)
 {
 	i->memory = vh_memory_of_pages(i->gpa, i->n, i->data);
 	i->space = vh_space_new(i->memory, &i->root);
-	return i;
-}
-
-/* Another one like it, before image_done(): for fuzz targets, which begin with the same image each
- * time. */
-static inline struct image *image_copy(const struct image *from)
-{
-	struct image *i = vh_alloc(sizeof(*i));
-
-	*i = *from;
-	i->room = i->n;
-	i->data = vh_realloc_array(NULL, i->n, VH_GUEST_PAGE);
-	memcpy(i->data, from->data, i->n * VH_GUEST_PAGE);
-	for (size_t k = 0; k < i->n_symbols; k++)
-		i->symbols[k].name = vh_strdup(from->symbols[k].name);
 	return i;
 }
 

@@ -139,19 +139,28 @@ static inline uint32_t old_log_add(
 
 /* --- Reading ---------------------------------------------------------------------------------- */
 
+/* Of an image that is done. */
+static inline int log_read_with(
+	struct image *i, struct vh_symbols *symbols, uint64_t from, struct vh_inside *in)
+{
+	struct vh_kernel k = {.space = i->space, .symbols = symbols};
+
+	k.layout = vh_layout_new(NULL, NULL);
+	int err = vh_printk_read(&k, from, in);
+
+	vh_layout_free(k.layout);
+	return err;
+}
+
 /* The image is done with it. */
 static inline struct vh_inside *log_read(struct image *i, uint64_t from, int *err)
 {
 	struct vh_inside *in = vh_inside_new(VH_INSIDE_LINUX);
-	struct vh_kernel k = {0};
+	struct vh_symbols *symbols = image_symbols(i);
 
 	if (!i->space)
 		image_done(i);
-	k.space = i->space;
-	k.symbols = image_symbols(i);
-	k.layout = vh_layout_new(NULL, NULL);
-	*err = vh_printk_read(&k, from, in);
-	vh_layout_free(k.layout);
-	vh_symbols_free(k.symbols);
+	*err = log_read_with(i, symbols, from, in);
+	vh_symbols_free(symbols);
 	return in;
 }

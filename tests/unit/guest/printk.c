@@ -273,6 +273,31 @@ static void test_holes(void **state)
 	image_free(i);
 }
 
+/* Sixty-five thousand records are claimed, of which no page is there. */
+static void test_lying_length(void **state)
+{
+	struct image *i = image_new(log_memory);
+	struct log_build b;
+	unsigned long pages = 0;
+
+	(void)state;
+	log_begin(&b, i);
+	log_add(&b, LOG_FINALIZED, 6, 1, "a line");
+	log_end(&b);
+	image_add(i, "u64 ffffffff82000100 18 ffffffff90000000 ffffffffa0000000 1ffff 0\n");
+
+	struct vh_inside *in = read_all(i, 0);
+
+	assert_int_equal(in->n_dmesg, 0);
+	assert_int_equal(in->n_notes, 1);
+	pages = strtoul(in->notes[0], NULL, 10);
+	assert_int_equal(pages, 65536 * (24 + 88) / 4096);
+	/* Beside the ring itself and its text nothing was read. */
+	assert_true(vh_memory_used(i->memory).bytes < 0x10000);
+	vh_inside_free(in);
+	image_free(i);
+}
+
 static void test_old(void **state)
 {
 	struct image *i = image_new(old_log_memory);
@@ -374,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_lying_records),
 		cmocka_unit_test(test_lying_ring),
 		cmocka_unit_test(test_holes),
+		cmocka_unit_test(test_lying_length),
 		cmocka_unit_test(test_old),
 		cmocka_unit_test(test_old_lies),
 		cmocka_unit_test(test_none),

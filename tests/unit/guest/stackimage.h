@@ -199,29 +199,42 @@ struct stack_kernel {
 	struct vh_inside *in;
 };
 
-static inline void stack_open(struct stack_kernel *s, struct image *i, const char *btf)
+/* With symbols and types (or NULL) that it takes. */
+static inline void stack_open_with(
+	struct stack_kernel *s, struct image *i, struct vh_symbols *symbols, struct vh_btf *btf)
 {
 	struct vh_kernel *k = &s->k;
-	char *why = NULL;
 
 	*s = (struct stack_kernel){.in = vh_inside_new(VH_INSIDE_LINUX)};
 	image_done(i);
 	k->space = i->space;
 	k->ranges = s->ranges;
 	k->n_ranges = vh_space_ranges(i->space, VH_KERNEL_LOW, VH_KERNEL_HIGH, s->ranges, 16);
-	k->symbols = image_symbols(i);
+	k->symbols = symbols;
 	k->stext = STACK_TEXT;
 	k->etext = STACK_TEXT + 0x1000;
-	if (btf) {
-		struct vh_buf section = btf_build(btf);
-
-		vh_guest_btf_parse(section.data, section.len, &k->btf, &why);
-		vh_buf_free(&section);
-		free(why);
-	}
-	k->layout = vh_layout_new(k->btf, NULL);
+	k->btf = btf;
+	k->layout = vh_layout_new(btf, NULL);
 	k->modules = vh_modules_read(k, s->in);
 	k->unwinder = vh_unwinder_new(k, s->in);
+}
+
+static inline struct vh_btf *stack_types(const char *text)
+{
+	struct vh_buf section = btf_build(text);
+	struct vh_btf *btf;
+	char *why;
+
+	vh_guest_btf_parse(section.data, section.len, &btf, &why);
+	vh_buf_free(&section);
+	free(why);
+	return btf;
+}
+
+/* btf: types, or NULL */
+static inline void stack_open(struct stack_kernel *s, struct image *i, const char *btf)
+{
+	stack_open_with(s, i, image_symbols(i), btf ? stack_types(btf) : NULL);
 }
 
 static inline void stack_close(struct stack_kernel *s)
