@@ -38,14 +38,24 @@ void vh_collect_inside_passively(
 	struct vh_host *host, struct vh_case *c, const struct vh_collect_options *options);
 
 /*
- * Follows the guest's log: records(self, in) is called with what is new (in->dmesg; n_dmesg 0: no
- * news) each interval, first with all from options->explore.dmesg_from on, until it returns false.
- * in lives as long as the call; the first call's in also has the kernel. An error where it could
- * not begin or broke off: no Linux, the VM ended, ...
+ * Follows the guest's log: records(self, news) is called with what is new each interval, first with
+ * all from options->explore.dmesg_from on, until it returns false. A guest that is reset is
+ * followed on into its next boot. An error where it could not begin or broke off: no Linux, the VM
+ * ended, ...
  */
+struct vh_follow_news {
+	const struct vh_inside *in; /* lives as long as the call */
+	size_t from;                /* in->dmesg[from] and later are new */
+	bool begins;                /* a log begins with it; in may have the kernel */
+	bool waits; /* the guest no longer runs what was followed; in->why tells what there is */
+};
+struct vh_follow_records {
+	int64_t interval_ns;
+	bool (*records)(void *self, const struct vh_follow_news *news);
+	void *self;
+};
 struct vh_error *vh_collect_follow(struct vh_host *host, const struct vh_vm *vm,
-	const struct vh_inside_options *options, int64_t interval_ns,
-	bool (*records)(void *self, const struct vh_inside *in), void *self);
+	const struct vh_inside_options *options, const struct vh_follow_records *to);
 
 /* Looks anew at the pages of a case (evidence guest.pages). Never NULL; outcome
  * VH_INSIDE_UNREADABLE and why where they cannot be used. */

@@ -7,11 +7,8 @@
 #include "guest/cpus.h"
 #include "guest/pages.h"
 
-/* A session with the VM's monitor, where it may be asked and answers; what is read passively of its
- * threads tells that. */
-static struct vh_session *begin_session(struct vh_session *s, struct vh_host *host,
-	struct vh_case *c, const struct vh_inside_options *options,
-	struct vh_collect_options *collect)
+struct vh_session *vh_look_session(struct vh_session *s, struct vh_host *host, struct vh_case *c,
+	const struct vh_inside_options *options, struct vh_collect_options *collect)
 {
 	*collect = (struct vh_collect_options){
 		.passive = options->passive,
@@ -52,7 +49,7 @@ struct vh_case *vh_collect_inside(
 	struct vh_session s;
 
 	c->passive = options->passive;
-	struct vh_session *asked = begin_session(&s, host, c, options, &collect);
+	struct vh_session *asked = vh_look_session(&s, host, c, options, &collect);
 	struct vh_look l = VH_LOOK_INIT(.host = host, .c = c, .s = asked, .outlook = &s.outlook,
 		.options = with_folded_time(options));
 
@@ -64,40 +61,6 @@ struct vh_case *vh_collect_inside(
 		vh_session_read_screen(&s);
 	vh_session_end(&s);
 	return c;
-}
-
-struct vh_error *vh_collect_follow(struct vh_host *host, const struct vh_vm *vm,
-	const struct vh_inside_options *options, int64_t interval_ns,
-	bool (*records)(void *self, const struct vh_inside *in), void *self)
-{
-	struct vh_case *c = vh_case_new(vh_vm_copy(vm));
-	struct vh_evidence *e = vh_case_add(c, VH_ASKED, "guest.inside", NULL, "memory");
-	struct vh_collect_options collect;
-	struct vh_error *err = NULL;
-	struct vh_session s;
-	struct vh_session *asked = begin_session(&s, host, c, options, &collect);
-	struct vh_look l = VH_LOOK_INIT(.host = host, .c = c, .s = asked, .outlook = &s.outlook,
-		.options = *options);
-
-	if (vh_look_begin(&l, e)) {
-		struct vh_explorer explorer;
-
-		vh_look_explorer(&l, &explorer);
-		/* Nobody else gets at the monitor while a session is open. */
-		explorer.registers = NULL;
-		vh_session_end(&s);
-		struct vh_inside *in = vh_explorer_follow(&explorer, interval_ns, records, self);
-
-		if (in->outcome != VH_INSIDE_LINUX && in->outcome != VH_INSIDE_EARLY_LINUX)
-			err = vh_error_new(0, "%s", in->why ? in->why : "no Linux was found");
-		vh_inside_free(in);
-	} else {
-		err = vh_error_new(e->err, "%s", e->detail ? e->detail : "its memory is encrypted");
-		vh_session_end(&s);
-	}
-	vh_look_free(&l);
-	vh_case_free(c);
-	return err;
 }
 
 /* --- Pages that a case kept --------------------------------------------------------------------

@@ -2,6 +2,7 @@
 #include "guest/explore.h"
 
 #include "guest/cpus.h"
+#include "guest/kernel_watch.h"
 #include "guest/modules.h"
 #include "guest/printk.h"
 #include "guest/tasks.h"
@@ -149,31 +150,44 @@ static void drop_unfinished(struct vh_inside *in)
 		free(in->dmesg[--in->n_dmesg].text);
 }
 
-void vh_explore_follow(const struct vh_explore_input *input,
+/* What is new since from, which goes on; or that there is no such kernel any more. */
+static void follow_on(struct vh_kernel *k, struct vh_kernel_watch *watch, int64_t stands_ns,
+	uint64_t *from, struct vh_inside *in)
+{
+	const char *lost = vh_kernel_watch_look(watch, k, *from, stands_ns);
+
+	if (lost) {
+		in->outcome = VH_INSIDE_NO_LINUX;
+		vh_replace(&in->why, lost);
+		return;
+	}
+	read_log(k, *from, in);
+	drop_unfinished(in);
+	*from = next_seq(in, *from);
+}
+
+struct vh_inside *vh_explore_follow(const struct vh_explore_input *input,
 	const struct vh_explore_options *options, const struct vh_explore_follow *follow)
 {
 	struct vh_kernel_options kernel = options->kernel;
 	struct vh_kernel k = {0};
+	struct vh_kernel_watch watch;
 	uint64_t from = options->dmesg_from;
 	int64_t next_ns = vh_now_ns();
 	struct vh_inside *in = vh_inside_new(VH_INSIDE_UNREADABLE);
-	bool goes_on;
 
 	add_vcpus(input, in);
 	kernel.only_log = true;
-	goes_on = vh_kernel_find(input->memory, input->cpus, input->n_cpus, &kernel, in, &k);
-	if (goes_on)
-		describe(&k, in);
-	bool found = goes_on;
-
-	while (goes_on) {
+	if (!vh_kernel_find(input->memory, input->cpus, input->n_cpus, &kernel, in, &k))
+		return in;
+	describe(&k, in);
+	vh_kernel_watch_begin(&watch, &k);
+	for (bool goes_on = true; goes_on;) {
 		int64_t began_ns = vh_now_ns();
 
-		read_log(&k, from, in);
-		drop_unfinished(in);
-		from = next_seq(in, from);
+		follow_on(&k, &watch, follow->stands_ns, &from, in);
 		finish(input->memory, began_ns, in);
-		goes_on = follow->emit(follow->self, in);
+		goes_on = follow->emit(follow->self, in) && in->outcome != VH_INSIDE_NO_LINUX;
 		vh_inside_free(in);
 		in = vh_inside_new(VH_INSIDE_LINUX);
 		next_ns += follow->interval_ns;
@@ -181,8 +195,7 @@ void vh_explore_follow(const struct vh_explore_input *input,
 			vh_sleep_until_ns(next_ns);
 		follow->renew(follow->self);
 	}
-	if (!found)
-		follow->emit(follow->self, in);
 	vh_inside_free(in);
 	vh_kernel_close(&k);
+	return NULL;
 }

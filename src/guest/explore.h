@@ -34,17 +34,18 @@ struct vh_inside *vh_explore(
 
 /*
  * Follows the kernel's log: emit() gets what is new each interval, first with the kernel and all
- * records from options->dmesg_from on, and returns false when it has enough. What emit() was given
- * first tells whether there was a kernel at all. renew(self) sets the memory's budget anew, before
- * each look.
+ * records from options->dmesg_from on, and returns false when it has enough. Where that kernel is
+ * no longer there, or nothing of it moved for stands_ns (0: never mind), the last that emit() gets
+ * is VH_INSIDE_NO_LINUX and why. renew(self) sets the memory's budget anew, before each look. NULL;
+ * or what there is, and emit() was never called, where no kernel was found. The caller frees it.
  */
 struct vh_explore_follow {
-	int64_t interval_ns;
+	int64_t interval_ns, stands_ns;
 	void (*renew)(void *self);
 	bool (*emit)(void *self, const struct vh_inside *in);
 	void *self;
 };
-void vh_explore_follow(const struct vh_explore_input *input,
+struct vh_inside *vh_explore_follow(const struct vh_explore_input *input,
 	const struct vh_explore_options *options, const struct vh_explore_follow *follow);
 
 /* Samples the vCPUs of in (explore_vcpus.c): backtraces, and folded stacks over options->folded_ns.

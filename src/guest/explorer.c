@@ -27,8 +27,8 @@ enum {
 struct within {
 	const struct vh_explorer *e;
 	int wire;
-	struct vh_memory *memory; /* of the view that is looked at */
-	int64_t follow_ns;        /* 0: one look */
+	struct vh_memory *memory;                 /* of the view that is looked at */
+	const struct vh_explorer_records *follow; /* NULL: one look */
 	struct vh_deadline deadline;
 };
 
@@ -120,6 +120,22 @@ static bool is_linux(const struct vh_inside *in)
 	return in->outcome == VH_INSIDE_LINUX || in->outcome == VH_INSIDE_EARLY_LINUX;
 }
 
+static struct vh_inside *nothing_in(const struct vh_explore_view *view)
+{
+	struct vh_inside *in = vh_inside_new(VH_INSIDE_UNREADABLE);
+
+	in->why = vh_strdup(view->why ? view->why : "there is no memory to look at");
+	return in;
+}
+
+static struct vh_inside *nowhere(void)
+{
+	struct vh_inside *in = vh_inside_new(VH_INSIDE_UNREADABLE);
+
+	in->why = vh_strdup("the guest's memory was not found in the VMM's");
+	return in;
+}
+
 static struct vh_inside *look_at(struct within *w, struct vh_explore_view *view)
 {
 	struct vh_inside *in;
@@ -129,8 +145,7 @@ static struct vh_inside *look_at(struct within *w, struct vh_explore_view *view)
 
 		in = vh_explore(&input, &w->e->options);
 	} else {
-		in = vh_inside_new(VH_INSIDE_UNREADABLE);
-		in->why = vh_strdup(view->why ? view->why : "there is no memory to look at");
+		in = nothing_in(view);
 	}
 	if (view->note)
 		vh_inside_note(in, "%s", view->note);
@@ -172,10 +187,7 @@ static void run_once(void *self, int wire)
 		in = found;
 		view = next;
 	}
-	if (!in) {
-		in = vh_inside_new(VH_INSIDE_UNREADABLE);
-		in->why = vh_strdup("the guest's memory was not found in the VMM's");
-	}
+	in = in ? in : nowhere();
 	if (view.memory && w->e->keep_pages) {
 		w->memory = view.memory;
 		put_pages(w, in);
@@ -207,24 +219,46 @@ static bool emit(void *self, const struct vh_inside *in)
 	return answer && kind == MORE;
 }
 
+/* NULL: a kernel was followed; else why none was found. */
+static struct vh_inside *follow_view(struct within *w, struct vh_explore_view *view)
+{
+	struct vh_explore_follow follow = {
+		w->follow->interval_ns, w->follow->stands_ns, renew, emit, w};
+	struct vh_explore_input input;
+
+	if (!view->memory)
+		return nothing_in(view);
+	input = input_of(w, view);
+	return vh_explore_follow(&input, &w->e->options, &follow);
+}
+
 static void run_follow(void *self, int wire)
 {
 	struct within *w = self;
+	struct vh_inside *in = NULL;
 
 	w->wire = wire;
-	for (unsigned n = 0;; n++) {
+	for (unsigned n = 0; !in || !vh_deadline_passed(w->deadline); n++) {
 		struct vh_explore_view view = {0};
 
 		if (!w->e->open(w->e->self, n, &view))
 			break;
-		if (view.memory) {
-			struct vh_explore_input input = input_of(w, &view);
-			struct vh_explore_follow follow = {w->follow_ns, renew, emit, w};
+		struct vh_inside *found = follow_view(w, &view);
 
-			vh_explore_follow(&input, &w->e->options, &follow);
-		}
 		view_free(&view);
+		if (!found) {
+			vh_inside_free(in);
+			return;
+		}
+		/* What the likeliest look tells is told. */
+		if (in)
+			vh_inside_free(found);
+		else
+			in = found;
 	}
+	in = in ? in : nowhere();
+	put_inside(wire, RECORDS, in);
+	vh_inside_free(in);
 }
 
 /* --- Outside ----------------------------------------------------------------------------------
@@ -313,7 +347,7 @@ static struct vh_inside *begin(
 	vh_auto_error struct vh_error *err = NULL;
 
 	/* Following goes on for days. */
-	plan.cpu_ns = w->follow_ns ? INT64_MAX / 2 : o->e->deadline_ns + 2 * VH_NS_PER_S;
+	plan.cpu_ns = w->follow ? INT64_MAX / 2 : o->e->deadline_ns + 2 * VH_NS_PER_S;
 	memcpy(plan.fds, o->e->fds, sizeof(plan.fds));
 	o->began_ns = vh_now_ns();
 	err = vh_sandbox_start(&plan, &o->s);
@@ -395,18 +429,17 @@ struct vh_inside *vh_explorer_run(const struct vh_explorer *e, struct vh_pages *
 	return in;
 }
 
-struct vh_inside *vh_explorer_follow(const struct vh_explorer *e, int64_t interval_ns,
-	bool (*records)(void *self, const struct vh_inside *in), void *self)
+struct vh_inside *vh_explorer_follow(
+	const struct vh_explorer *e, const struct vh_explorer_records *to)
 {
-	struct within w = {
-		.e = e, .deadline = vh_deadline_in(e->deadline_ns), .follow_ns = interval_ns};
+	struct within w = {.e = e, .deadline = vh_deadline_in(e->deadline_ns), .follow = to};
 	struct outside o = {.e = e};
 	struct vh_inside *in = begin(&o, &w, run_follow);
 	bool goes_on = !in;
 
 	while (goes_on) {
 		struct vh_deadline deadline =
-			vh_deadline_in(interval_ns + e->deadline_ns + GRACE_NS);
+			vh_deadline_in(to->interval_ns + e->deadline_ns + GRACE_NS);
 		vh_auto_free char *data = NULL;
 		uint32_t kind = 0;
 		size_t n = 0;
@@ -416,7 +449,7 @@ struct vh_inside *vh_explorer_follow(const struct vh_explorer *e, int64_t interv
 		in = next_frame(&o, deadline, &kind, &data, &n);
 		if (!in)
 			in = checked(RECORDS, kind, data, n, &valid);
-		goes_on = valid && is_linux(in) && records(self, in) &&
+		goes_on = valid && is_linux(in) && to->records(to->self, in) &&
 			  vh_sandbox_send(&o.s, MORE, "", 0, deadline) == 0;
 	}
 	free(vh_sandbox_end(&o.s));

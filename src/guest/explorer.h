@@ -36,5 +36,10 @@ struct vh_inside *vh_explorer_run(const struct vh_explorer *e, struct vh_pages *
 
 /* Follows the log, as vh_explore_follow(): records() is called outside, with what was checked,
  * until it returns false. Never NULL: how it ended (VH_INSIDE_LINUX: records() had enough). */
-struct vh_inside *vh_explorer_follow(const struct vh_explorer *e, int64_t interval_ns,
-	bool (*records)(void *self, const struct vh_inside *in), void *self);
+struct vh_explorer_records {
+	int64_t interval_ns, stands_ns;
+	bool (*records)(void *self, const struct vh_inside *in);
+	void *self;
+};
+struct vh_inside *vh_explorer_follow(
+	const struct vh_explorer *e, const struct vh_explorer_records *to);

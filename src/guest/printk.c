@@ -125,3 +125,14 @@ int vh_printk_read(struct vh_kernel *k, uint64_t from, struct vh_inside *in)
 	in->dmesg_lost = in->n_dmesg && in->dmesg[0].seq > from ? in->dmesg[0].seq - from : 0;
 	return err;
 }
+
+int vh_printk_next_seq(const struct vh_kernel *k, uint64_t *next)
+{
+	uint64_t pointer, ring;
+
+	if (!find_ring(k, &pointer))
+		return vh_printk_next_of_log(k, next);
+	int err = vh_space_u64(k->space, pointer, &ring);
+
+	return err ? err : vh_printk_next_of_records(k, ring, next);
+}

@@ -187,3 +187,13 @@ int vh_printk_read_log(struct vh_kernel *k, uint64_t from, struct vh_inside *in)
 			(unsigned long long)(in->n_dmesg ? in->dmesg[in->n_dmesg - 1].seq : 0));
 	return 0;
 }
+
+int vh_printk_next_of_log(const struct vh_kernel *k, uint64_t *next)
+{
+	struct log l = {0};
+	int err = read_variables(k, &l);
+
+	if (!err)
+		*next = l.next_seq;
+	return err;
+}

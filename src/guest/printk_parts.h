@@ -20,5 +20,7 @@ int vh_printk_read_ring(struct vh_space *s, uint64_t gva, uint64_t size, uint64_
 
 /* 5.10 on; ring is the gva of struct printk_ringbuffer. */
 int vh_printk_read_records(struct vh_kernel *k, uint64_t ring, uint64_t from, struct vh_inside *in);
+int vh_printk_next_of_records(const struct vh_kernel *k, uint64_t ring, uint64_t *next);
 /* Before. */
 int vh_printk_read_log(struct vh_kernel *k, uint64_t from, struct vh_inside *in);
+int vh_printk_next_of_log(const struct vh_kernel *k, uint64_t *next);

@@ -75,6 +75,7 @@ struct ring {
 	uint32_t desc_stride, info_stride;
 	unsigned count_bits, size_bits;
 	uint64_t descs, infos, data; /* gva */
+	uint64_t head;               /* id of the newest record */
 	uint64_t first_id, n;        /* what is looked at */
 	uint8_t *text;               /* a copy of the whole text ring; NULL: read as needed */
 	uint64_t taken;              /* bytes of blocks whose text was taken over */
@@ -126,14 +127,14 @@ static int read_ring(struct ring *r, uint64_t gva)
 	if (r->count_bits < 1 || r->count_bits > MAX_COUNT_BITS || r->size_bits < 4 ||
 		r->size_bits > MAX_SIZE_BITS)
 		return -EBADMSG;
-	uint64_t head = vh_bytes_u64(b, desc + r->at[HEAD_ID]) & ID_MASK;
+	r->head = vh_bytes_u64(b, desc + r->at[HEAD_ID]) & ID_MASK;
 	uint64_t tail = vh_bytes_u64(b, desc + r->at[TAIL_ID]) & ID_MASK;
 
 	/* The tail may have gone on; it is never further behind than the ring is long. */
-	r->n = ((head - tail) & ID_MASK) + 1;
+	r->n = ((r->head - tail) & ID_MASK) + 1;
 	r->n = VH_MIN(r->n, UINT64_C(1) << r->count_bits);
 	r->n = VH_MIN(r->n, VH_INSIDE_MAX_DMESG);
-	r->first_id = (head - r->n + 1) & ID_MASK;
+	r->first_id = (r->head - r->n + 1) & ID_MASK;
 	return 0;
 }
 
@@ -288,5 +289,18 @@ int vh_printk_read_records(struct vh_kernel *k, uint64_t ring, uint64_t from, st
 			"%llu records of the kernel's log are broken, or were overwritten while "
 			"they were read",
 			(unsigned long long)r.broken);
+	return err;
+}
+
+/* The first record of a ring of N has the id -N (DESC0_ID(), plus one), and the seq 0. */
+int vh_printk_next_of_records(const struct vh_kernel *k, uint64_t ring, uint64_t *next)
+{
+	struct ring r = {.space = k->space};
+
+	find_members(&r, k->layout);
+	int err = read_ring(&r, ring);
+
+	if (!err)
+		*next = (r.head + (UINT64_C(1) << r.count_bits) + 1) & ID_MASK;
 	return err;
 }

@@ -197,8 +197,9 @@ static void lies_to_a_follower(void **state VH_UNUSED)
 		struct liar l = {.wire = next_but_one(), .lie = rows[i]};
 		struct vh_explorer e = explorer_of(&l);
 		int told = 0;
-		struct vh_inside *in =
-			vh_explorer_follow(&e, 10 * VH_NS_PER_MS, count_records, &told);
+		struct vh_explorer_records to = {
+			.interval_ns = 10 * VH_NS_PER_MS, .records = count_records, .self = &told};
+		struct vh_inside *in = vh_explorer_follow(&e, &to);
 
 		assert_int_equal(in->outcome, VH_INSIDE_GAVE_UP);
 		assert_int_equal(told, 0);

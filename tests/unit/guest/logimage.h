@@ -5,7 +5,9 @@
 #include "guest/printk.h"
 #include "tests/unit/guest/image.h"
 
-#define LOG_GVA   UINT64_C(0xffffffff82000000)
+#ifndef LOG_GVA
+#define LOG_GVA UINT64_C(0xffffffff82000000)
+#endif
 #define LOG_RING  (LOG_GVA + 0x100)
 #define LOG_DESCS (LOG_GVA + 0x200) /* 2^3 of 24 bytes */
 #define LOG_INFOS (LOG_GVA + 0x400) /* of 88 bytes */
