@@ -82,8 +82,12 @@ static int process_read(void *self, vh_gpa gpa, void *to, size_t n)
 {
 	const struct process *p = self;
 	const struct vh_ram *r = ram_at(p, gpa);
-	uint64_t hva = r ? r->hva.a + (gpa.a - r->gpa.a) : 0;
-	int err = r ? all_present(p, hva, n) : -EFAULT;
+
+	/* Pieces may lie one over the other, where who told of them is wrong. */
+	if (!r || n > r->bytes - (gpa.a - r->gpa.a))
+		return -EFAULT;
+	uint64_t hva = r->hva.a + (gpa.a - r->gpa.a);
+	int err = all_present(p, hva, n);
 
 	return err ? err : vh_read_at(p->mem_fd, hva, to, n);
 }

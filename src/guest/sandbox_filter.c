@@ -43,10 +43,18 @@ static int add_rules(scmp_filter_ctx f, int wire, const int *fds, size_t n_fds)
 
 	for (size_t i = 0; i < VH_ARRAY_SIZE(free_calls) && r >= 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, free_calls[i], 0);
-	/* Memory that no file is behind, and in which no code can be. */
+	/* Memory that no file is behind, of our own, and in which no code can be; none of the huge
+	 * pages that the host keeps for VMs. */
 	if (r >= 0)
 		r = ALLOW(mmap, 3, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-			SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS), INT_IS(4, -1));
+			SCMP_A3(SCMP_CMP_MASKED_EQ,
+				MAP_ANONYMOUS | MAP_TYPE | MAP_HUGETLB | MAP_LOCKED,
+				MAP_ANONYMOUS | MAP_PRIVATE),
+			INT_IS(4, -1));
+	/* malloc() itself asks for such where GLIBC_TUNABLES says so, and goes on without. */
+	if (r >= 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOMEM), SCMP_SYS(mmap), 1,
+			SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, MAP_HUGETLB));
 	if (r >= 0)
 		r = ALLOW(mprotect, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r >= 0)

@@ -7,9 +7,10 @@
 #include "guest/paging.h"
 
 /* A kernel image takes a few dozen tables, the stacks of all its tasks some hundreds. */
-#define MAX_TABLES 20000u
-#define MAX_SWEPT  65536u /* for ranges, of which some may be the same again */
-#define PAGE_SHIFT 12u
+#define MAX_TABLES      20000u
+#define MAX_TABLE_BYTES (MAX_TABLES * UINT64_C(4096)) /* with 64 KiB pages so is a table */
+#define MAX_SWEPT       65536u /* for ranges, of which some may be the same again */
+#define PAGE_SHIFT      12u
 
 struct table {
 	uint64_t *entries; /* NULL: it could not be read */
@@ -81,7 +82,7 @@ static int table_at(struct vh_space *s, vh_gpa gpa, const uint64_t **entries)
 	size_t bytes = (size_t)s->form.table_bytes;
 
 	if (!found) {
-		if (s->n_tables >= MAX_TABLES)
+		if (s->n_tables >= VH_MIN(MAX_TABLES, MAX_TABLE_BYTES / bytes))
 			return -ELOOP;
 		struct table *t = &VH_PUSH(s->tables, s->n_tables);
 

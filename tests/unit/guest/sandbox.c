@@ -48,6 +48,10 @@ static void do_map_code(void)
 {
 	mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
+static void do_map_shared(void)
+{
+	mmap(NULL, 4096, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
 static void do_map_file(void)
 {
 	mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 3, 0);
@@ -156,6 +160,7 @@ static void forbidden_calls_end_it(void **state VH_UNUSED)
 		{"tgkill with another signal", do_kill_with_another_signal},
 		{"mmap of code", do_map_code},
 		{"mmap of a file", do_map_file},
+		{"mmap that is shared", do_map_shared},
 		{"mprotect to code", do_make_code},
 		{"fork", do_fork},
 		{"exec", do_exec},

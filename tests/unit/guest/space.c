@@ -3,6 +3,7 @@
 #include "guest/space.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "tests/unit/guest/image.h"
 #include "tests/unit/test.h"
@@ -142,6 +143,24 @@ static void test_ranges_in_a_circle(void **state)
 	image_free(i);
 }
 
+/* A map that lies: of pieces one over the other, what is read stays within one. */
+static void test_pieces_overlap(void **state)
+{
+	static uint8_t of[3][4096];
+	struct vh_ram ram[] = {{{0x2000}, 4096, {(uint64_t)(uintptr_t)of}},
+		{{0x1000}, 3 * 4096, {(uint64_t)(uintptr_t)of}}};
+	vh_auto_close int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC),
+			  pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	struct vh_memory *m = vh_memory_of_process(mem, pagemap, ram, 2);
+	uint8_t page[8192];
+
+	(void)state;
+	memset(of, 1, sizeof(of));
+	assert_int_equal(vh_memory_read(m, (vh_gpa){0x2000}, page, 4096), 0);
+	assert_int_equal(vh_memory_read(m, (vh_gpa){0x2000}, page, 8192), -EFAULT);
+	vh_memory_free(m);
+}
+
 static void test_budget(void **state)
 {
 	struct image *i = image_done(image_new(TEXT));
@@ -196,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_hostile_tables),
 		cmocka_unit_test(test_ranges_in_a_circle),
+		cmocka_unit_test(test_pieces_overlap),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_memory),
 	};
