@@ -182,9 +182,7 @@ static struct vh_inside *of_case(const struct vh_case *c, struct vh_error **err)
 	}
 	if (!e)
 		return unreadable(tried->detail ? tried->detail : "it was not looked at");
-	vh_auto_json struct json_object *o = vh_json_parse(vh_evidence_text(e), err);
-
-	return *err ? NULL : vh_inside_from_json(o, err);
+	return vh_inside_parse(vh_evidence_text(e), err);
 }
 
 /* Takes in. */

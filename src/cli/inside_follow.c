@@ -94,7 +94,7 @@ int vh_cli_follow(struct vh_host *host, const struct vh_vm *vm, const struct vh_
 	if (err && !stopped && err->code != ESRCH)
 		return vh_cli_fail(err);
 	if (err && !stopped)
-		vh_cli_complain("%s", err->message);
+		vh_cli_complain("the VM has ended");
 	vh_error_free(err);
 	return 0;
 }

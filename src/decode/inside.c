@@ -56,10 +56,8 @@ void vh_decode_inside(struct vh_decoder *d)
 	if (!f)
 		return;
 	vh_auto_error struct vh_error *err = NULL;
-	vh_auto_json struct json_object *o = vh_json_parse(vh_evidence_text(f->e), &err);
 
-	if (!err)
-		m->inside = vh_inside_from_json(o, &err);
+	m->inside = vh_inside_parse(vh_evidence_text(f->e), &err);
 	m->inside_evidence = f->index;
 	if (!m->inside || !m->inside->n_dmesg)
 		return;

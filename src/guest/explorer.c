@@ -293,8 +293,7 @@ static struct vh_inside *no_answer(struct vh_sandbox *s, int err, int64_t waited
 static struct vh_inside *parse_inside(const char *data, size_t n, char **why)
 {
 	struct vh_error *err = NULL;
-	vh_auto_json struct json_object *o = vh_json_parse((struct vh_str){data, n}, &err);
-	struct vh_inside *in = o ? vh_inside_from_json(o, &err) : NULL;
+	struct vh_inside *in = vh_inside_parse((struct vh_str){data, n}, &err);
 
 	*why = vh_strdup(err ? err->message : NULL);
 	vh_error_free(err);

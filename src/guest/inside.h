@@ -15,6 +15,8 @@
 
 /* Caps, of writing and of reading; what was cut is said in notes. */
 #define VH_INSIDE_MAX_JSON    (16u << 20)
+#define VH_INSIDE_MAX_OBJECTS (1u << 19) /* and lists: the caps below make 400,000 at most */
+#define VH_INSIDE_MAX_VALUES  (1u << 21)
 #define VH_INSIDE_MAX_DMESG   65536u
 #define VH_INSIDE_MAX_TASKS   8192u
 #define VH_INSIDE_MAX_STACKS  256u /* of tasks */
@@ -220,3 +222,7 @@ struct json_object *vh_inside_to_json(const struct vh_inside *in);
 /* Checks everything: types, ranges, caps. NULL and *err ("tasks: [3]: pid: is too large") where it
  * is none. */
 struct vh_inside *vh_inside_from_json(struct json_object *o, struct vh_error **err);
+/* The same of text, which is refused before it is parsed where it holds more values than any guest
+ * can fill, or is longer than VH_INSIDE_MAX_JSON: an empty object of 3 bytes takes 760 of memory.
+ */
+struct vh_inside *vh_inside_parse(struct vh_str text, struct vh_error **err);

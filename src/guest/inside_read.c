@@ -204,3 +204,35 @@ struct vh_inside *vh_inside_from_json(struct json_object *o, struct vh_error **e
 	vh_inside_free(in);
 	return NULL;
 }
+
+/* Objects and lists, and all that commas part, outside of strings. */
+static bool has_too_many(struct vh_str text)
+{
+	size_t objects = 0, values = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.s[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == '{' || c == '['))
+			objects++;
+		else if (!quoted && c == ',')
+			values++;
+	}
+	return objects > VH_INSIDE_MAX_OBJECTS || values > VH_INSIDE_MAX_VALUES;
+}
+
+struct vh_inside *vh_inside_parse(struct vh_str text, struct vh_error **err)
+{
+	if (text.n > VH_INSIDE_MAX_JSON || has_too_many(text)) {
+		*err = wrong("holds more than a guest can fill");
+		return NULL;
+	}
+	vh_auto_json struct json_object *o = vh_json_parse(text, err);
+
+	return *err ? NULL : vh_inside_from_json(o, err);
+}

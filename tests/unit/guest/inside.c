@@ -355,6 +355,41 @@ static void caps(void **state VH_UNUSED)
 	refused(json, "kernel: banner: is too long");
 }
 
+/* What would take gigabytes is not parsed at all. */
+static void too_many_values(void **state VH_UNUSED)
+{
+	static const char *const rows[] = {"{},", "[],", "0,", "\"a\":0,"};
+
+	for (size_t i = 0; i < VH_ARRAY_SIZE(rows); i++) {
+		vh_auto_buf struct vh_buf text = {0};
+		vh_auto_error struct vh_error *err = NULL;
+
+		vh_buf_puts(&text, i < 3 ? "[" : "{");
+		while (text.len < VH_INSIDE_MAX_JSON - 16)
+			vh_buf_puts(&text, rows[i]);
+		vh_buf_puts(&text, i < 3 ? "0]" : "\"b\":0}");
+		assert_null(vh_inside_parse((struct vh_str){vh_buf_str(&text), text.len}, &err));
+		assert_string_equal(err->message, "holds more than a guest can fill");
+	}
+	/* Commas and brackets within a text are none. */
+	vh_auto_buf struct vh_buf text = {0};
+	vh_auto_error struct vh_error *err = NULL;
+
+	vh_buf_puts(&text, "{\"schema\": \"" VH_INSIDE_SCHEMA "\", \"outcome\": \"linux\", "
+			   "\"notes\": [");
+	for (int i = 0; i < 60; i++) {
+		vh_buf_puts(&text, "\"\\\"");
+		for (int k = 0; k < 1000; k++)
+			vh_buf_puts(&text, ",{[,");
+		vh_buf_puts(&text, i < 59 ? "\"," : "\"]}");
+	}
+	struct vh_inside *in = vh_inside_parse((struct vh_str){vh_buf_str(&text), text.len}, &err);
+
+	assert_null(err);
+	assert_int_equal(in->n_notes, 60);
+	vh_inside_free(in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,6 +401,7 @@ int main(void)
 		cmocka_unit_test(many_notes),
 		cmocka_unit_test(hostile),
 		cmocka_unit_test(caps),
+		cmocka_unit_test(too_many_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
