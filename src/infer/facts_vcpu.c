@@ -18,6 +18,8 @@
 #define WAITED_HARDLY  0.20
 /* Two looks within this distance are the same code. */
 #define SAME_CODE_BYTES 64
+/* Looks with interrupts on that must agree, where others met a handler. */
+#define MIN_LOOP_LOOKS 3
 /* CPU time that a vCPU gets before its guest starts it: KVM's and QEMU's set-up, and, on SeaBIOS,
  * the few instructions in which it parks. 50 to 60 ms were seen in cases/hung-after-start.md. */
 #define NEVER_STARTED_NS (500 * VH_NS_PER_MS)
@@ -243,29 +245,61 @@ static void halted_facts(struct vh_facts *facts, const struct vh_vcpu *v, unsign
 		"pasted.hmp-cpus", NULL);
 }
 
+/* The places of looks. */
+struct places {
+	uint64_t low, high;
+	unsigned n;
+};
+
+static struct places places_of(const struct vh_vcpu *v, bool irqs_on_alone)
+{
+	struct places p = {.low = UINT64_MAX};
+
+	for (unsigned k = 0; k < v->n_glimpses; k++) {
+		const struct vh_glimpse *g = &v->glimpses[k];
+
+		if (irqs_on_alone && !g->irqs_on)
+			continue;
+		p.low = VH_MIN(p.low, g->rip);
+		p.high = VH_MAX(p.high, g->rip);
+		p.n++;
+	}
+	return p;
+}
+
+static bool is_one_place(const struct places *p)
+{
+	return p->n >= 2 && p->high - p->low < SAME_CODE_BYTES;
+}
+
 static void place_fact(struct vh_facts *facts, const struct vh_vcpu *v, const struct words *words)
 {
-	uint64_t low = UINT64_MAX, high = 0;
-	unsigned n = v->n_glimpses;
+	struct places all = places_of(v, false), on = places_of(v, true);
 	int i = v->index;
 
-	for (unsigned k = 0; k < n; k++) {
-		low = VH_MIN(low, v->glimpses[k].rip);
-		high = VH_MAX(high, v->glimpses[k].rip);
-	}
-	if (n < 2)
+	if (all.n < 2)
 		return;
-	if (high - low < SAME_CODE_BYTES)
+	if (is_one_place(&all))
 		add_register_fact(facts,
-			vh_fact_add(facts, VH_FACT_VCPU_RIP_FIXED, i, (double)low,
+			vh_fact_add(facts, VH_FACT_VCPU_RIP_FIXED, i, (double)all.low,
 				"vCPU %d was each time at %s %" PRIx64 "%s (%u looks)", i,
-				words->ip, low, high == low ? "" : " or within 64 bytes of it", n));
+				words->ip, all.low,
+				all.high == all.low ? "" : " or within 64 bytes of it", all.n));
+	/* A loop that takes its interrupts is met in their handlers now and then: there they are
+	 * off. */
+	else if (is_one_place(&on) && on.n >= MIN_LOOP_LOOKS && 4 * on.n >= 3 * all.n)
+		add_register_fact(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_RIP_FIXED, i, (double)on.low,
+				"vCPU %d was at %s %" PRIx64 "%s whenever it had interrupts on (%u "
+				"of %u looks; else in a handler, it seems)",
+				i, words->ip, on.low,
+				on.high == on.low ? "" : " or within 64 bytes of it", on.n, all.n));
 	else
-		add_register_fact(
-			facts, vh_fact_add(facts, VH_FACT_VCPU_RIP_MOVES, i, (double)(high - low),
-				       "vCPU %d was seen at %ss from %" PRIx64 " to %" PRIx64
-				       " (%u looks)",
-				       i, words->ip, low, high, n));
+		add_register_fact(facts,
+			vh_fact_add(facts, VH_FACT_VCPU_RIP_MOVES, i, (double)(all.high - all.low),
+				"vCPU %d was seen at %ss from %" PRIx64 " to %" PRIx64
+				" (%u looks)",
+				i, words->ip, all.low, all.high, all.n));
 }
 
 /* WFI ends at an interrupt that is masked, and kernels wait in it with all of them masked

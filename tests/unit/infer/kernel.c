@@ -129,6 +129,39 @@ static void a_soft_lockup_is_one_while_the_vcpu_agrees(void **state VH_UNUSED)
 		VH_LIKELY);
 }
 
+/* Looks that met the handler of an interrupt, where interrupts are off. */
+static struct vh_case *interrupted(struct vh_case *c, int looks)
+{
+	for (int i = 0; i < looks; i++)
+		case_registers_in(c, VH_ASKED_AGAIN, 1,
+			case_regs_linux(
+				UINT64_C(0xffffffff81075920) + 0x1000 * i, 0, false, false));
+	return c;
+}
+
+static void a_spin_is_interrupted_now_and_then(void **state VH_UNUSED)
+{
+	const char *text = SOFT SOFT_AGAIN;
+
+	EXPECT(interrupted(guest(IDLES, SPINS, text, 5), 1), "guest-soft-lockup", SPINNING, YES,
+		VH_CERTAIN);
+	EXPECT(interrupted(guest(IDLES, SPINS, text, 5), 2), "guest-soft-lockup", SPINNING, YES,
+		VH_CERTAIN);
+	/* More than now and then: it is here and there. */
+	EXPECT(interrupted(guest(IDLES, SPINS, text, 5), 3), "guest-soft-lockup", SPINNING, YES,
+		VH_LIKELY);
+	/* Where it is with interrupts on is no one place. */
+	EXPECT(interrupted(guest(IDLES, WORKS_IN_KERNEL, text, 5), 1), "guest-soft-lockup",
+		SPINNING, YES, VH_LIKELY);
+	struct judged j = judge(interrupted(guest(IDLES, SPINS, text, 5), 1));
+	const struct vh_fact *f = vh_fact_of(j.facts, VH_FACT_VCPU_RIP_FIXED, 1);
+
+	assert_non_null(f);
+	assert_non_null(strstr(f->text, "6 of 7 looks"));
+	assert_null(vh_fact_of(j.facts, VH_FACT_VCPU_RIP_MOVES, 1));
+	drop(&j);
+}
+
 static void a_soft_lockup_that_is_over_is_none(void **state VH_UNUSED)
 {
 	/* It was CPU 1, and CPU 1 is at rest, or runs programs. */
@@ -369,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_guest_that_boots_again_is_not_certainly_panicked),
 		cmocka_unit_test(a_panic_device_tells_and_the_console_says_why),
 		cmocka_unit_test(a_soft_lockup_is_one_while_the_vcpu_agrees),
+		cmocka_unit_test(a_spin_is_interrupted_now_and_then),
 		cmocka_unit_test(a_soft_lockup_that_is_over_is_none),
 		cmocka_unit_test(a_hard_lockup_is_a_vcpu_with_interrupts_off),
 		cmocka_unit_test(an_rcu_stall_needs_a_busy_vcpu),
