@@ -164,8 +164,15 @@ class Guest:
     def let_it_wait(self):
         """Of reads_disk(): from now on its disk serves a byte a second."""
         self.until_said("lab: ready")
+        self._throttle(1)
+
+    def let_it_go_on(self):
+        """Of reads_disk(): its disk is as fast as it can be again."""
+        self._throttle(0)
+
+    def _throttle(self, bytes_a_second):
         self.vm.qmp.ask("block_set_io_throttle", id="/machine/peripheral/slow/virtio-backend",
-                        bps=1, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
+                        bps=bytes_a_second, bps_rd=0, bps_wr=0, iops=0, iops_rd=0, iops_wr=0)
 
     def go(self):
         """Lets it go on from where its script waits for a line."""

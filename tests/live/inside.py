@@ -80,7 +80,7 @@ class Rows:
         """A row of what function(*arguments) finds: problems, or (problems, what it got)."""
         try:
             found = function(*arguments)
-        except (Failure, QmpError, KeyError, TypeError, ValueError, StopIteration, OSError,
+        except (Failure, LabError, QmpError, KeyError, TypeError, ValueError, StopIteration, OSError,
                 subprocess.TimeoutExpired) as error:
             found = [f"{type(error).__name__}: {error}"]
         problems, got = found if isinstance(found, tuple) else (found, "as it says of itself")
@@ -376,8 +376,34 @@ def panicked(run, guest):
     return problems, "in sysrq_handle_crash"
 
 
+def followed(run, stage, guest):
+    """Its log, through a reset into the next boot, until who follows has enough."""
+    out, errors = stage.tmp / "follow.out", stage.tmp / "follow.err"
+    with open(out, "wb") as output, open(errors, "wb") as error:
+        follower = subprocess.Popen([run.vmhang, "inside", str(guest.pid), "--follow"], stdin=subprocess.DEVNULL,
+                                    stdout=output, stderr=error)
+
+    def of_next_boot():
+        return process.read(out).rpartition("sysrq triggered crash")[2]
+    try:
+        stage.until("it shows how it ended", lambda: "sysrq triggered crash" in process.read(out), 30, 0.1)
+        guest.let_it_go_on()  # its firmware reads the disk
+        guest.vm.qmp.ask("system_reset")
+        stage.until("it shows the next boot", lambda: "Linux version 6.12" in of_next_boot(), 90, 0.1)
+        follower.terminate()
+        status = follower.wait(20)
+    finally:
+        follower.kill()
+        follower.wait(20)
+    said = process.read(errors).splitlines()
+    problems = [] if status == 0 else [f"exit status {status}"]
+    if [line for line in said if "was reset" in line] != said[-1:]:
+        problems.append(f"of the reset it says {said}")
+    return problems, "into the next boot"
+
+
 def newer(run):
-    """A newer kernel on a newer QEMU; it panics at last, and no console tells."""
+    """A newer kernel on a newer QEMU; it panics, and no console tells; then it is reset."""
     rows = Rows(run.table, "6.12, newer QEMU")
     with Stage("inside-newer", qemu=newer_qemu()) as stage:
         guest = truth.reads_disk(stage, truth.UNTIL_GO + "echo c >/proc/sysrq-trigger\n", kernel="6.12",
@@ -388,6 +414,7 @@ def newer(run):
         guest.go()
         guest.vm.until_runs(0, 1)
         rows.check("panic", panicked, run, guest)
+        rows.check("followed", followed, run, stage, guest)
 
 
 def matrix_of(kernel):
