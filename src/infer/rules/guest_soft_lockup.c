@@ -1,10 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "infer/rules/kernel.h"
 
+/* CPUs that wait for the stuck one are reported as well: of several reports the one that is of a
+ * CPU whose backtrace shows a spin, else the first. */
+static const struct vh_fact *report_of_culprit(const struct vh_facts *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct vh_fact *text = f->list[i];
+
+		if (text->id == VH_FACT_TEXT_SOFT_LOCKUP && text->vcpu >= 0 &&
+			vh_backtrace_of_spin(f, text->vcpu))
+			return text;
+	}
+	return vh_fact(f, VH_FACT_TEXT_SOFT_LOCKUP);
+}
+
 static void judge(const struct vh_facts *f, struct vh_judgement *j)
 {
-	const struct vh_fact *text = vh_fact(f, VH_FACT_TEXT_SOFT_LOCKUP);
-	const struct vh_fact *lasts = vh_fact(f, VH_FACT_LOCKUP_LASTS);
+	const struct vh_fact *text = report_of_culprit(f);
+	const struct vh_fact *lasts = text && text->vcpu >= 0
+					      ? vh_fact_of(f, VH_FACT_LOCKUP_LASTS, text->vcpu)
+					      : vh_fact(f, VH_FACT_LOCKUP_LASTS);
 
 	if (!vh_guest_is_visible(f) || !text)
 		return;

@@ -251,6 +251,19 @@ static void a_soft_lockup(void **state VH_UNUSED)
 	vcpu(in, 90, true, true, "spin [trouble] kthread");
 	EXPECT(with(guest(IDLES, SPINS), in), "guest-soft-lockup", SPINNING, YES, VH_CERTAIN);
 
+	/* CPU 0 waits for it, here and there, and was reported as well, and first. */
+	in = linux_up(100);
+	says(in, 79, "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [migration/0:16]");
+	says(in, 80, "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [insmod:90]");
+	vcpu(in, 16, true, false, "stop_machine_yield multi_cpu_stop cpu_stopper_thread");
+	vcpu(in, 90, true, true, "spin [trouble] kthread");
+	struct judged j = judge(with(guest(SPINS, SPINS), in));
+
+	assert_string_equal(j.v->cause->rule->id, "guest-soft-lockup");
+	assert_int_equal(j.v->cause->confidence, VH_CERTAIN);
+	assert_non_null(strstr(j.v->headline, "vCPU 1 stays in spin [trouble]"));
+	drop(&j);
+
 	/* It is over: the CPU idles. */
 	in = linux_up(100);
 	says(in, 80, "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [insmod:90]");
