@@ -104,7 +104,8 @@ SCENARIOS = [
     case("deadlock-spin", "two CPUs, two spin locks, interrupts off: nobody is left to complain", "guest-lock-spin", SPINS,
          "trouble: deadlock-spin", trouble("deadlock-spin"), has_spun_for_long, "likely", load=2.0, quick=False,
          deadline=480),
-    # In some plays its kernel never says a word of it (no RCU stall in two minutes): then it is the other cause.
+    # Where the timer interrupts insmod itself, nobody else wants anything, and its kernel never says a word of it: then
+    # it is the other cause.
     case("spin-hrtimer", "the handler of a timer spins", "guest-hard-lockup", SPINS, "trouble: spin-hrtimer",
          trouble("spin-hrtimer"), has_spun, load=1.0, accept=("guest-spins-irqs-off",)),
 ]

@@ -83,8 +83,13 @@ def both_halted(stage, vm):
     vm.until_halted(0, 1)
 
 
-def stuck(text, kind, times=1, loud=True, seconds=0, then=None):
-    init = QUICK + ("tune kernel/printk 7\n" if loud else "") + trouble(kind, seconds=seconds) + IDLE
+# A CPU with interrupts off is missed by nobody until another one waits for its answer: changing a static key has all
+# of them answer. By chance alone something else does so, mostly.
+NEEDS_ALL_CPUS = "tune kernel/sched_schedstats 1\n"
+
+
+def stuck(text, kind, times=1, loud=True, seconds=0, after="", then=None):
+    init = QUICK + ("tune kernel/printk 7\n" if loud else "") + trouble(kind, seconds=seconds) + after + IDLE
 
     def play(stage):
         vm = guest(stage, init)
@@ -275,9 +280,9 @@ SCENARIOS = [
     case("soft-lockup-softirq", "a softirq spins", "guest-rcu-stall", SPINS,
          stuck("detected stall", "spin-softirq"), "likely", accept=("guest-soft-lockup",)),
     case("hard-lockup", "a CPU takes a spin lock that it holds, interrupts off", "guest-hard-lockup", SPINS,
-         stuck("stuck for", "lock-irqs-off")),
+         stuck("stuck for", "lock-irqs-off", after=NEEDS_ALL_CPUS)),
     case("hard-lockup-spin", "a CPU spins with interrupts off", "guest-hard-lockup", SPINS,
-         stuck("stuck for", "spin-irqs-off"), quick=False),
+         stuck("stuck for", "spin-irqs-off", after=NEEDS_ALL_CPUS), quick=False),
     case("rcu-stall", "a CPU holds up RCU, and keeps its watchdog content", "guest-rcu-stall", SPINS,
          stuck("detected stall", "rcu-stall"), "likely"),
     # Tasks that wait
