@@ -59,6 +59,13 @@ def runs(vm):
     vm.until_runs(0, 1)
 
 
+# The timer may interrupt insmod itself, and then init waits for that: somebody else, who never runs on CPU 1, has all
+# CPUs answer again and again, as a change of a static key does.
+ASKS_ALL_CPUS = """busybox taskset 1 sh -c 'while :; do
+    echo 1 >/proc/sys/kernel/sched_schedstats; echo 0 >/proc/sys/kernel/sched_schedstats; done' &
+"""
+
+
 def has_spun(vm):
     """For so long that the guest's clock tells: five seconds of CPU time."""
     def used():
@@ -86,8 +93,8 @@ def play(text, init, then):
 WAITS, SPINS, DEAD = ("blocked", True), ("spinning", True), ("dead", True)
 
 
-def case(name, about, cause, state, text, init, then, at_least="certain", load=0.0, accept=(), **more):
-    return Scenario(f"inside-{name}", f"{about}, and no console", Expect(cause, *state, at_least, accept=accept),
+def case(name, about, cause, state, text, init, then, at_least="certain", load=0.0, **more):
+    return Scenario(f"inside-{name}", f"{about}, and no console", Expect(cause, *state, at_least),
                     play(text, init, then), accel="tcg", load=load, **more)
 
 
@@ -104,8 +111,6 @@ SCENARIOS = [
     case("deadlock-spin", "two CPUs, two spin locks, interrupts off: nobody is left to complain", "guest-lock-spin", SPINS,
          "trouble: deadlock-spin", trouble("deadlock-spin"), has_spun_for_long, "likely", load=2.0, quick=False,
          deadline=480),
-    # Where the timer interrupts insmod itself, nobody else wants anything, and its kernel never says a word of it: then
-    # it is the other cause.
-    case("spin-hrtimer", "the handler of a timer spins", "guest-hard-lockup", SPINS, "trouble: spin-hrtimer",
-         trouble("spin-hrtimer"), has_spun, load=1.0, accept=("guest-spins-irqs-off",)),
+    case("spin-hrtimer", "the handler of a timer spins", "guest-hard-lockup", SPINS, "soft lockup - CPU#0 stuck",
+         ASKS_ALL_CPUS + trouble("spin-hrtimer"), has_spun, load=1.0),
 ]
